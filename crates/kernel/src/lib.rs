@@ -2,8 +2,17 @@
 //!
 //! Pure functions of their arguments: no I/O, no clock, no chance, no runtime.
 
-pub mod clock;
-pub mod digest;
-pub mod id;
-pub mod judge;
-pub mod ports;
+pub mod action; // one proposed use of a tool: the table of DESIGN §5
+pub mod actor; // who does things
+pub mod approval; // a person's answer, bound to what was shown
+pub mod clock; // time and chance as arguments
+pub mod digest; // SHA-256 with domains
+pub mod event; // every kind of entry
+pub mod id; // names: parsed at the edge, trusted inside
+pub mod json; // bounded, strict, canonical JSON
+pub mod judge; // what a bundle says about an action
+pub mod ports; // what the engine needs from outside
+pub mod refusal; // the rules said no
+pub mod run; // one piece of work of an agent
+pub mod state; // rows, and how entries change them
+pub mod timer; // things due later

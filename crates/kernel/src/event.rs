@@ -1,0 +1,330 @@
+//! Every kind of thing that can happen, and how the journal keeps it.
+//!
+//! Entries are small, typed, free of personal data and of floats. What is big or personal is a payload beside the
+//! entry: the entry holds its salted commitment under a name in `commits`. Kinds are matched without `_` everywhere,
+//! so a new one must be thought of everywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Cause, SettledBy};
+use crate::actor::{Actor, Principal, Scope};
+use crate::approval::{Binding, WithdrawnWhy};
+use crate::clock::Millis;
+use crate::digest::Digest;
+use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId, TimerId, ToolId};
+use crate::judge::{CounterUse, EffectClass, Obligations, Verdict};
+use crate::ports::FailureClass;
+use crate::run::RunOutcome;
+use crate::timer::Purpose;
+
+/// A fact as an entry keeps it: the value itself is the payload `fact.NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactRef {
+    /// Its name in policy.
+    pub name: String,
+    /// Where it came from.
+    pub source: String,
+    /// Version of the source's answer.
+    pub version: Digest,
+    /// When the source was read.
+    pub read_at: Millis,
+}
+
+/// The outcome of one evaluation of the bundle, as `action.decided` keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The action.
+    pub action: ActionId,
+    /// 1 for the first decision, 2 and on for decisions taken again before a call.
+    pub round: u32,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Stable reason.
+    pub code: String,
+    /// Rules that determined it.
+    pub rules: Vec<String>,
+    /// The bundle that judged.
+    pub bundle: Digest,
+    /// The policy engine and its version.
+    pub judge: String,
+    /// The facts that it saw.
+    pub facts: Vec<FactRef>,
+    /// What a person needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obligations: Option<Obligations>,
+}
+
+/// A typed thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body")]
+pub enum Event {
+    /// The first entry of every log.
+    #[serde(rename = "log.started")]
+    LogStarted { format: u32, verifier_key: String },
+    /// The wall clock moved by more than five seconds against the steady one.
+    #[serde(rename = "clock.jumped")]
+    ClockJumped { by: Millis },
+    /// A bundle of workspace files came into force. Payload: `files`.
+    #[serde(rename = "bundle.published")]
+    BundlePublished {
+        bundle: Digest,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<Digest>,
+        setup: bool,
+    },
+    /// An agent was registered, or its registration changed.
+    #[serde(rename = "agent.registered")]
+    AgentRegistered {
+        agent: AgentId,
+        version: i64,
+        owner: PersonId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deputy: Option<PersonId>,
+        stage: String,
+    },
+    /// An agent left the bundle: it may do nothing any more.
+    #[serde(rename = "agent.retired")]
+    AgentRetired { agent: AgentId },
+    /// A person joined, or their roles changed.
+    #[serde(rename = "person.registered")]
+    PersonRegistered { person: PersonId, roles: BTreeSet<Role> },
+    /// A person left.
+    #[serde(rename = "person.removed")]
+    PersonRemoved { person: PersonId },
+    /// A connector was added or changed.
+    #[serde(rename = "connector.registered")]
+    ConnectorRegistered { connector: ConnectorId, environment: String, definition: Digest },
+    /// A connector left the bundle.
+    #[serde(rename = "connector.removed")]
+    ConnectorRemoved { connector: ConnectorId },
+    /// An API key was made. The secret has 256 random bits, so its plain hash gives nothing away.
+    #[serde(rename = "key.created")]
+    KeyCreated { key: KeyId, principal: Principal, scopes: BTreeSet<Scope>, secret_hash: Digest },
+    /// An API key was revoked.
+    #[serde(rename = "key.revoked")]
+    KeyRevoked { key: KeyId },
+    /// A run began. Payloads: `title`.
+    #[serde(rename = "run.started")]
+    RunStarted {
+        run: RunId,
+        agent: AgentId,
+        agent_version: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on_behalf_of: Option<PersonId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        conversation: Option<Digest>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Digest>,
+    },
+    /// A run ended.
+    #[serde(rename = "run.finished")]
+    RunFinished { run: RunId, outcome: RunOutcome },
+    /// An agent proposed one use of a tool. Payloads: `arguments`, `reason`.
+    #[serde(rename = "action.proposed")]
+    ActionProposed {
+        action: ActionId,
+        run: RunId,
+        tool: ToolId,
+        class: EffectClass,
+        manifest: Digest,
+        /// Digest of the exact proposal: what an approval binds.
+        digest: Digest,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency: Option<Digest>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        conflict_key: Option<Digest>,
+        /// Whose data key seals the payloads.
+        subject: Digest,
+    },
+    /// The bundle judged it. Payloads: `request`, `fact.*`.
+    #[serde(rename = "action.decided")]
+    ActionDecided(Decided),
+    /// It will not be performed, for this reason. Payload: `difference` where shown facts moved.
+    #[serde(rename = "action.refused")]
+    ActionRefused { action: ActionId, code: String },
+    /// No verdict was possible now; the caller may try again with the same key.
+    #[serde(rename = "action.deferred")]
+    ActionDeferred { action: ActionId, code: String },
+    /// A write is about to happen.
+    #[serde(rename = "action.intended")]
+    ActionIntended {
+        action: ActionId,
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reserves: Vec<CounterUse>,
+    },
+    /// It happened. Payload: `output`.
+    #[serde(rename = "action.confirmed")]
+    ActionConfirmed { action: ActionId, attempt: u32, settled_by: SettledBy },
+    /// It did not happen, for certain. Payload: `output`.
+    #[serde(rename = "action.failed")]
+    ActionFailed { action: ActionId, attempt: u32, class: FailureClass, settled_by: SettledBy },
+    /// It may have happened.
+    #[serde(rename = "action.unknown")]
+    ActionUnknown { action: ActionId, attempt: u32, cause: Cause },
+    /// A read-back was made on an unknown outcome. Payload: `output`.
+    #[serde(rename = "action.looked-up")]
+    ActionLookedUp {
+        action: ActionId,
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        applied: Option<bool>,
+    },
+    /// An unknown outcome was handed to a person: neither key nor look-up can settle it.
+    #[serde(rename = "action.handed-over")]
+    ActionHandedOver { action: ActionId, attempt: u32 },
+    /// A person is asked. Payload: `shown`, the page that they will see.
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested {
+        approval: ApprovalId,
+        action: ActionId,
+        binds: Binding,
+        obligations: Obligations,
+        expires_at: Millis,
+        timer: TimerId,
+    },
+    /// A person countersigned what they saw.
+    #[serde(rename = "approval.given")]
+    ApprovalGiven { approval: ApprovalId, action: ActionId, by: PersonId, roles: BTreeSet<Role>, seen: Digest },
+    /// A person said no. Payload: `reason`.
+    #[serde(rename = "approval.rejected")]
+    ApprovalRejected { approval: ApprovalId, action: ActionId, by: PersonId },
+    /// Nobody answered in time.
+    #[serde(rename = "approval.expired")]
+    ApprovalExpired { approval: ApprovalId, action: ActionId },
+    /// It is no longer asked for.
+    #[serde(rename = "approval.withdrawn")]
+    ApprovalWithdrawn { approval: ApprovalId, action: ActionId, why: WithdrawnWhy },
+    /// The countersignature was consumed by the intent in the same append.
+    #[serde(rename = "approval.used")]
+    ApprovalUsed { approval: ApprovalId, action: ActionId },
+    /// Something is due later.
+    #[serde(rename = "timer.set")]
+    TimerSet { timer: TimerId, due: Millis, purpose: Purpose },
+    /// It is due now.
+    #[serde(rename = "timer.fired")]
+    TimerFired { timer: TimerId, due: Millis },
+}
+
+impl Event {
+    /// The kind as it stands in the entry: `noun.verb-past`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::LogStarted { .. } => "log.started",
+            Self::ClockJumped { .. } => "clock.jumped",
+            Self::BundlePublished { .. } => "bundle.published",
+            Self::AgentRegistered { .. } => "agent.registered",
+            Self::AgentRetired { .. } => "agent.retired",
+            Self::PersonRegistered { .. } => "person.registered",
+            Self::PersonRemoved { .. } => "person.removed",
+            Self::ConnectorRegistered { .. } => "connector.registered",
+            Self::ConnectorRemoved { .. } => "connector.removed",
+            Self::KeyCreated { .. } => "key.created",
+            Self::KeyRevoked { .. } => "key.revoked",
+            Self::RunStarted { .. } => "run.started",
+            Self::RunFinished { .. } => "run.finished",
+            Self::ActionProposed { .. } => "action.proposed",
+            Self::ActionDecided(_) => "action.decided",
+            Self::ActionRefused { .. } => "action.refused",
+            Self::ActionDeferred { .. } => "action.deferred",
+            Self::ActionIntended { .. } => "action.intended",
+            Self::ActionConfirmed { .. } => "action.confirmed",
+            Self::ActionFailed { .. } => "action.failed",
+            Self::ActionUnknown { .. } => "action.unknown",
+            Self::ActionLookedUp { .. } => "action.looked-up",
+            Self::ActionHandedOver { .. } => "action.handed-over",
+            Self::ApprovalRequested { .. } => "approval.requested",
+            Self::ApprovalGiven { .. } => "approval.given",
+            Self::ApprovalRejected { .. } => "approval.rejected",
+            Self::ApprovalExpired { .. } => "approval.expired",
+            Self::ApprovalWithdrawn { .. } => "approval.withdrawn",
+            Self::ApprovalUsed { .. } => "approval.used",
+            Self::TimerSet { .. } => "timer.set",
+            Self::TimerFired { .. } => "timer.fired",
+        }
+    }
+
+    /// The action that it is about, if it is about one.
+    pub fn action(&self) -> Option<&ActionId> {
+        match self {
+            Self::ActionProposed { action, .. }
+            | Self::ActionDecided(Decided { action, .. })
+            | Self::ActionRefused { action, .. }
+            | Self::ActionDeferred { action, .. }
+            | Self::ActionIntended { action, .. }
+            | Self::ActionConfirmed { action, .. }
+            | Self::ActionFailed { action, .. }
+            | Self::ActionUnknown { action, .. }
+            | Self::ActionLookedUp { action, .. }
+            | Self::ActionHandedOver { action, .. }
+            | Self::ApprovalRequested { action, .. }
+            | Self::ApprovalGiven { action, .. }
+            | Self::ApprovalRejected { action, .. }
+            | Self::ApprovalExpired { action, .. }
+            | Self::ApprovalWithdrawn { action, .. }
+            | Self::ApprovalUsed { action, .. } => Some(action),
+            Self::TimerSet { purpose, .. } => Some(purpose.action()),
+            Self::LogStarted { .. }
+            | Self::ClockJumped { .. }
+            | Self::BundlePublished { .. }
+            | Self::AgentRegistered { .. }
+            | Self::AgentRetired { .. }
+            | Self::PersonRegistered { .. }
+            | Self::PersonRemoved { .. }
+            | Self::ConnectorRegistered { .. }
+            | Self::ConnectorRemoved { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
+            | Self::RunStarted { .. }
+            | Self::RunFinished { .. }
+            | Self::TimerFired { .. } => None,
+        }
+    }
+}
+
+/// An event as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Version of this form: 1.
+    pub v: u32,
+    /// Name of the log.
+    pub log: String,
+    /// Position in the log, from 0.
+    pub seq: u64,
+    /// When it was written; never goes back within a log.
+    pub at: Millis,
+    /// The run that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Who did it.
+    pub actor: Actor,
+    /// The entry that brought it about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<u64>,
+    /// What happened: `kind` and `body`.
+    #[serde(flatten)]
+    pub event: Event,
+    /// Commitments to the payloads beside it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commits: BTreeMap<String, Digest>,
+}
+
+/// The largest entry that the journal takes.
+pub const ENTRY_BYTES_MAX: usize = 64 * 1024;
+
+impl Entry {
+    /// The bytes that are hashed and kept: canonical JSON.
+    pub fn encode(&self) -> Vec<u8> {
+        crate::json::canonical(self)
+    }
+
+    /// Reads an entry back; the bytes stay what they are.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let entry: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if entry.v == 1 { Ok(entry) } else { Err(format!("entry format {} is newer than this program", entry.v)) }
+    }
+}

@@ -1,0 +1,90 @@
+//! Refusals: the rules said no to a command. A value, never a crash; nothing changed.
+
+use crate::action::Status;
+use crate::clock::Millis;
+use crate::id::{ActionId, ApprovalId, RunId};
+use crate::run::RunOutcome;
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such thing, or not for this principal.
+    #[error("there is no {what} `{id}`")]
+    NotFound { what: &'static str, id: String },
+    /// The run has ended.
+    #[error("the run `{run}` has ended ({outcome:?})")]
+    RunFinished { run: RunId, outcome: RunOutcome },
+    /// The same idempotency key came with another request.
+    #[error("this idempotency key was used before for another request")]
+    IdempotencyMismatch,
+    /// The approval was answered, expired or withdrawn already.
+    #[error("the approval `{approval}` is no longer waiting: it was {was}")]
+    ApprovalSettled { approval: ApprovalId, was: &'static str },
+    /// The approver saw another page than the one that is stored.
+    #[error("the request changed after it was shown, or another one was meant")]
+    ApprovalStale,
+    /// The person approved this one already.
+    #[error("you approved this request already; it needs another person")]
+    ApprovalTwice,
+    /// This person may not answer.
+    #[error("you may not answer this request: {why}")]
+    ApproverNotAllowed { why: String },
+    /// It expired before the answer came.
+    #[error("the request expired at {expires_at:?}")]
+    ApprovalExpired { expires_at: Millis },
+    /// The action is in a state in which this cannot be done.
+    #[error("the action `{action}` is {status}; this needs another state")]
+    ActionState { action: ActionId, status: Status },
+    /// Another action with the same conflict key has an unknown outcome.
+    #[error("the action `{by}` on the same record has an unknown outcome")]
+    ConflictHeld { by: ActionId },
+    /// The agent is not registered, or retired.
+    #[error("the agent `{agent}` is not registered in this workspace")]
+    AgentUnknown { agent: String },
+    /// No bundle was published yet.
+    #[error("no policy has been published in this workspace")]
+    NoBundle,
+    /// Something else about the request.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Refusal {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::RunFinished { .. } => "run_finished",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::ApprovalSettled { .. } => "approval_settled",
+            Self::ApprovalStale => "approval_stale",
+            Self::ApprovalTwice => "approval_twice",
+            Self::ApproverNotAllowed { .. } => "approver_not_allowed",
+            Self::ApprovalExpired { .. } => "approval_expired",
+            Self::ActionState { .. } => "action_state",
+            Self::ConflictHeld { .. } => "conflict_held",
+            Self::AgentUnknown { .. } => "agent_unknown",
+            Self::NoBundle => "no_bundle",
+            Self::Invalid(_) => "request_invalid",
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "check the id; things of other workspaces and other agents are not visible",
+            Self::RunFinished { .. } => "start a new run",
+            Self::IdempotencyMismatch => "use a new key for a new request, or send the first request again unchanged",
+            Self::ApprovalSettled { .. } => "open the action to see how it ended",
+            Self::ApprovalStale => "open the request again, read it, and answer with the digest that it shows",
+            Self::ApprovalTwice => "ask another person who holds the role",
+            Self::ApproverNotAllowed { .. } => "ask somebody who holds the role and is neither owner nor requester",
+            Self::ApprovalExpired { .. } => "the agent may propose the action again",
+            Self::ActionState { .. } => "open the action to see its state",
+            Self::ConflictHeld { .. } => "settle that action first: the server looks it up, or a person does",
+            Self::AgentUnknown { .. } => "add a file under agents/ and run `countersign apply`",
+            Self::NoBundle => "run `countersign apply DIR` with a workspace folder",
+            Self::Invalid(_) => "correct the request and send it again",
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Timers: things that are due later, as entries.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::id::{ActionId, ApprovalId, TimerId};
+
+/// What a timer is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Purpose {
+    /// An approval expires.
+    Expire { approval: ApprovalId, action: ActionId },
+    /// An unknown outcome is looked up.
+    LookUp { action: ActionId },
+    /// An approved action that could not be judged again is tried again.
+    Retry { action: ActionId },
+}
+
+impl Purpose {
+    /// The action that it is about.
+    pub fn action(&self) -> &ActionId {
+        match self {
+            Self::Expire { action, .. } | Self::LookUp { action } | Self::Retry { action } => action,
+        }
+    }
+}
+
+/// A timer that has not fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timer {
+    /// Its id.
+    pub id: TimerId,
+    /// When it is due.
+    pub due: Millis,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+impl Timer {
+    /// The key of its row: sorts by due time.
+    pub fn row_id(due: Millis, id: &TimerId) -> String {
+        format!("{:016x}-{id}", due.0.max(0))
+    }
+}
