@@ -130,6 +130,10 @@ pub struct Action {
     pub manifest: Digest,
     /// The arguments' commitment.
     pub arguments: Digest,
+    /// Commitment of the agent's own words, where it gave any.
+    pub reason: Option<Digest>,
+    /// Commitment of the line for people, written by the server.
+    pub headline: Option<Digest>,
     /// Digest of the exact proposal.
     pub digest: Digest,
     /// The data key's name, digested.

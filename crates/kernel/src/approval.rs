@@ -100,6 +100,8 @@ pub struct Approval {
     pub requested_at: Millis,
     /// Who said yes.
     pub given: BTreeMap<PersonId, Given>,
+    /// Who said no, and the commitment of the reason.
+    pub rejected: Option<(PersonId, Option<Digest>)>,
     /// Where it stands.
     pub status: ApprovalStatus,
 }

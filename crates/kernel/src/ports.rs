@@ -5,6 +5,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use crate::clock::Millis;
 use crate::digest::Digest;
 use crate::id::ToolId;
+use crate::state::{Noun, Row, RowKey};
 
 /// A boxed future: `kernel` names no runtime.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -91,4 +93,19 @@ pub enum Answer {
 pub trait Effector: Send + Sync + fmt::Debug {
     /// Performs the call once. Never repeats a write by itself.
     fn call(&self, call: Call) -> BoxFuture<'_, Answer>;
+}
+
+/// Rows that were derived from durable entries, kept so that memory need not hold them all.
+pub trait StateStore: Send + Sync {
+    /// The row, as of [`StateStore::applied`].
+    fn get(&self, key: &RowKey) -> Option<Arc<Row>>;
+    /// Rows of one kind in order of their ids, from `from` on.
+    fn range(
+        &self,
+        noun: Noun,
+        from: &str,
+        limit: usize,
+    ) -> Vec<(String, Arc<Row>)>;
+    /// How many entries of the log the rows hold.
+    fn applied(&self) -> u64;
 }

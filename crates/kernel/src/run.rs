@@ -31,6 +31,8 @@ pub struct Run {
     pub agent_version: i64,
     /// For whom it acts.
     pub on_behalf_of: Option<PersonId>,
+    /// Commitment of its line for people.
+    pub title: Option<Digest>,
     /// When it began.
     pub started_at: Millis,
     /// Digest of the start request: the same key with another body is a mistake.

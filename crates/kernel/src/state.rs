@@ -335,6 +335,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 agent: agent.clone(),
                 agent_version: *agent_version,
                 on_behalf_of: on_behalf_of.clone(),
+                title: entry.commits.get("title").copied(),
                 started_at: at,
                 fingerprint: *fingerprint,
                 finished: None,
@@ -370,6 +371,8 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 class: *class,
                 manifest: *manifest,
                 arguments,
+                reason: entry.commits.get("reason").copied(),
+                headline: None,
                 digest: *digest,
                 subject: *subject,
                 idempotency: *idempotency,
@@ -409,6 +412,9 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 let value = |fact: &crate::event::FactRef| entry.commits.get(&format!("fact.{}", fact.name)).copied();
                 action.facts =
                     decided.facts.iter().filter_map(|fact| Some((fact.clone(), value(fact)?))).collect();
+            }
+            if let Some(headline) = entry.commits.get("headline") {
+                action.headline = Some(*headline);
             }
             action.rounds = decided.round;
             action.verdict = Some(decided.verdict);
@@ -492,6 +498,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 timer: timer.clone(),
                 requested_at: at,
                 given: std::collections::BTreeMap::new(),
+                rejected: None,
                 status: ApprovalStatus::Waiting,
             };
             table.put(RowKey::new(Noun::Approval, approval), Some(Row::Approval(Box::new(row))));
@@ -513,8 +520,11 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 change_action(table, action, |action| action.status = Status::Approved);
             }
         }
-        Event::ApprovalRejected { approval, action, by: _ } => {
-            change_approval(table, approval, |approval| approval.status = ApprovalStatus::Rejected);
+        Event::ApprovalRejected { approval, action, by } => {
+            change_approval(table, approval, |approval| {
+                approval.status = ApprovalStatus::Rejected;
+                approval.rejected = Some((by.clone(), entry.commits.get("reason").copied()));
+            });
             finish(table, action, at, |action| action.status = Status::Rejected);
         }
         Event::ApprovalExpired { approval, action } => {
