@@ -1,1 +1,27 @@
-//! To be written.
+//! The loop of a workspace: decide → append → apply → reply, one owner, and the tasks that do its I/O.
+//!
+//! Code runs ahead of the disk; what leaves the process does not. The engine names no database, no policy engine and
+//! no protocol: it meets them as `Journal`, `StateStore`, `Judge`, `Effector` and `Payloads`.
+
+mod answer; // people's answers: approve, reject, withdraw, resolve
+mod book; // rows in memory over rows in the store
+mod desk; // what one command may do inside the owner
+mod effect; // performing a call, and settling an unknown outcome
+mod engine; // the handle, starting and stopping
+mod error; // why a command was not carried out
+mod execute; // decided again, then performed
+mod facts; // facts fetched by the server
+mod follow; // views and live readers, from durable entries
+mod locks; // one at a time, by key
+mod owner; // the owner's loop
+mod payload; // sealed payloads
+mod propose; // from a proposal to its first append
+mod publish; // bundles, keys
+mod runs; // runs
+
+pub use engine::{Engine, Head, Limits, Parts, Stats};
+pub use error::Error;
+pub use payload::{Payloads, Sealed};
+pub use propose::Propose;
+pub use publish::Publish;
+pub use runs::StartRun;

@@ -316,7 +316,10 @@ pub fn propose(proposal: &Proposal, ruling: &Ruling, draft: &ApprovalDraft, now:
             events.push(Event::TimerSet {
                 timer: draft.timer.clone(),
                 due: expires_at,
-                purpose: Purpose::Expire { approval: draft.approval.clone(), action: proposal.action.clone() },
+                purpose: Purpose::Expire {
+                    approval: draft.approval.clone(),
+                    action: proposal.action.clone(),
+                },
             });
         }
         // A gate without obligations cannot be lifted by anybody: it fails closed.
@@ -342,7 +345,11 @@ pub enum Outcome {
 /// Row 7: an autonomous read, recorded in one append after the call, before the answer.
 pub fn read_done(proposal: &Proposal, ruling: &Ruling, outcome: Outcome) -> Vec<Event> {
     let action = proposal.action.clone();
-    vec![proposal.proposed(), ruling.decided(&proposal.action, 1), ended(action, 1, outcome, SettledBy::Answer)]
+    vec![
+        proposal.proposed(),
+        ruling.decided(&proposal.action, 1),
+        ended(action, 1, outcome, SettledBy::Answer),
+    ]
 }
 
 /// A proposal on which no verdict is possible now: recorded, and the caller may try again with its key.
@@ -415,7 +422,12 @@ impl Action {
     }
 
     /// Row 8 and 9: the answer of a call, or its absence.
-    pub fn settle(&self, attempt: u32, outcome: Outcome, settled_by: SettledBy) -> Result<Vec<Event>, Refusal> {
+    pub fn settle(
+        &self,
+        attempt: u32,
+        outcome: Outcome,
+        settled_by: SettledBy,
+    ) -> Result<Vec<Event>, Refusal> {
         let fits = match (self.status, &settled_by) {
             (Status::Intended, SettledBy::Answer) => attempt == self.attempts,
             (Status::Unknown, SettledBy::LookUp | SettledBy::Person(_)) => attempt == self.attempts,
@@ -427,9 +439,9 @@ impl Action {
         Ok(vec![ended(self.id.clone(), attempt, outcome, settled_by)])
     }
 
-    /// An unknown is repeated with the same provider key: no new decision, it is the same write.
+    /// An unknown is repeated with the same provider key: no new decision, it is the same call.
     pub fn repeat(&self) -> Result<Vec<Event>, Refusal> {
-        if self.status != Status::Unknown || self.class != EffectClass::Keyed || self.attempts >= ATTEMPTS_MAX {
+        if self.status != Status::Unknown || !self.class.repeatable() || self.attempts >= ATTEMPTS_MAX {
             return Err(Refusal::ActionState { action: self.id.clone(), status: self.status });
         }
         Ok(vec![intended(&self.id, self.class, self.attempts + 1, vec![])])

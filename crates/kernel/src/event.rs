@@ -189,7 +189,13 @@ pub enum Event {
     },
     /// A person countersigned what they saw.
     #[serde(rename = "approval.given")]
-    ApprovalGiven { approval: ApprovalId, action: ActionId, by: PersonId, roles: BTreeSet<Role>, seen: Digest },
+    ApprovalGiven {
+        approval: ApprovalId,
+        action: ActionId,
+        by: PersonId,
+        roles: BTreeSet<Role>,
+        seen: Digest,
+    },
     /// A person said no. Payload: `reason`.
     #[serde(rename = "approval.rejected")]
     ApprovalRejected { approval: ApprovalId, action: ActionId, by: PersonId },
@@ -325,6 +331,10 @@ impl Entry {
     /// Reads an entry back; the bytes stay what they are.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         let entry: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if entry.v == 1 { Ok(entry) } else { Err(format!("entry format {} is newer than this program", entry.v)) }
+        if entry.v == 1 {
+            Ok(entry)
+        } else {
+            Err(format!("entry format {} is newer than this program", entry.v))
+        }
     }
 }

@@ -196,10 +196,12 @@ mod tests {
 
     #[test]
     fn names_that_could_confuse_are_refused() {
-        for text in ["", "Crm", "crm ", "crm/..", "cr\u{0}m", "сrm", "-crm", "..", "c:\\x", &"a".repeat(64)] {
+        for text in ["", "Crm", "crm ", "crm/..", "cr\u{0}m", "сrm", "-crm", "..", "c:\\x", &"a".repeat(64)]
+        {
             assert!(text.parse::<ConnectorId>().is_err(), "{text:?}");
         }
-        for text in ["crm", "crm.", ".x", "crm.a b", "crm.a.b", "crm.ａ", &format!("crm.{}", "a".repeat(65))] {
+        for text in ["crm", "crm.", ".x", "crm.a b", "crm.a.b", "crm.ａ", &format!("crm.{}", "a".repeat(65))]
+        {
             assert!(text.parse::<ToolId>().is_err(), "{text:?}");
         }
         for text in ["run_", "act_00000000000000000000000000", "run_0000000000000000000000000i"] {

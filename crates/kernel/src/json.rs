@@ -106,7 +106,8 @@ fn measure(text: &[u8], limits: Limits) -> Result<(), JsonError> {
 
 /// Writes a value as canonical JSON (RFC 8785): one byte sequence for one value.
 pub fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json_canonicalizer::to_vec(value).expect("our types hold no NaN and no maps with keys other than text")
+    serde_json_canonicalizer::to_vec(value)
+        .expect("our types hold no NaN and no maps with keys other than text")
 }
 
 /// Writes a map as canonical JSON text.
@@ -182,7 +183,10 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(key) = members.next_key::<String>()? {
             let value = members.next_value_seed(Strict)?;
             if map.contains_key(&key) {
-                return Err(serde::de::Error::custom(format!("the key `{}` stands twice", key.escape_default())));
+                return Err(serde::de::Error::custom(format!(
+                    "the key `{}` stands twice",
+                    key.escape_default()
+                )));
             }
             map.insert(key, value);
         }
@@ -200,12 +204,17 @@ mod tests {
 
     #[test]
     fn one_value_has_one_text() {
-        assert_eq!(check(r#"{"b":1.0,"a":[ true,null ,-0, "\u00e9"]}"#).unwrap(), r#"{"a":[true,null,0,"é"],"b":1}"#);
+        assert_eq!(
+            check(r#"{"b":1.0,"a":[ true,null ,-0, "\u00e9"]}"#).unwrap(),
+            r#"{"a":[true,null,0,"é"],"b":1}"#
+        );
     }
 
     #[test]
     fn two_meanings_are_refused() {
-        for text in [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#, "[1,]", "1 2", "1e999", "NaN", "", "\"\u{1}\""] {
+        for text in
+            [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#, "[1,]", "1 2", "1e999", "NaN", "", "\"\u{1}\""]
+        {
             assert_eq!(check(text), Err("json_invalid"), "{text}");
         }
         for text in ["9007199254740992", "-9007199254740992", "18446744073709551615", "1e20"] {

@@ -47,6 +47,11 @@ impl EffectClass {
     pub fn writes(self) -> bool {
         self != Self::Read
     }
+
+    /// Whether an unknown call may simply be made again: it changes nothing, or the provider knows its key.
+    pub fn repeatable(self) -> bool {
+        matches!(self, Self::Read | Self::Keyed)
+    }
 }
 
 /// A tool as the bundle pins it.
@@ -253,7 +258,12 @@ pub trait Judge: Send + Sync + fmt::Debug {
     /// How far a shown fact moved, in words, if it moved beyond its tolerance.
     fn moved(&self, tool: &ToolId, shown: &Fact, current: &Fact) -> Option<String>;
     /// What two writes must not touch at once, as text; `None` for tools that declare no key.
-    fn conflict_key(&self, tool: &ToolId, arguments: &Value, facts: &[Fact]) -> Result<Option<String>, FactFault>;
+    fn conflict_key(
+        &self,
+        tool: &ToolId,
+        arguments: &Value,
+        facts: &[Fact],
+    ) -> Result<Option<String>, FactFault>;
     /// The counters that this action would move, windows worked out at `at` in the workspace's time zone.
     fn counters(&self, question: &Question, at: Millis) -> Result<Vec<CounterUse>, FactFault>;
     /// The verdict.

@@ -49,7 +49,11 @@ pub struct Output {
 impl Output {
     /// An output of one text block.
     pub fn text_of(text: impl Into<String>, is_error: bool) -> Self {
-        Self { content: vec![serde_json::json!({"type": "text", "text": text.into()})], structured: None, is_error }
+        Self {
+            content: vec![serde_json::json!({"type": "text", "text": text.into()})],
+            structured: None,
+            is_error,
+        }
     }
 
     /// All text blocks, one after the other.
@@ -100,12 +104,7 @@ pub trait StateStore: Send + Sync {
     /// The row, as of [`StateStore::applied`].
     fn get(&self, key: &RowKey) -> Option<Arc<Row>>;
     /// Rows of one kind in order of their ids, from `from` on.
-    fn range(
-        &self,
-        noun: Noun,
-        from: &str,
-        limit: usize,
-    ) -> Vec<(String, Arc<Row>)>;
+    fn range(&self, noun: Noun, from: &str, limit: usize) -> Vec<(String, Arc<Row>)>;
     /// How many entries of the log the rows hold.
     fn applied(&self) -> u64;
 }

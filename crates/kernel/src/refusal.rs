@@ -72,13 +72,21 @@ impl Refusal {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NotFound { .. } => "check the id; things of other workspaces and other agents are not visible",
+            Self::NotFound { .. } => {
+                "check the id; things of other workspaces and other agents are not visible"
+            }
             Self::RunFinished { .. } => "start a new run",
-            Self::IdempotencyMismatch => "use a new key for a new request, or send the first request again unchanged",
+            Self::IdempotencyMismatch => {
+                "use a new key for a new request, or send the first request again unchanged"
+            }
             Self::ApprovalSettled { .. } => "open the action to see how it ended",
-            Self::ApprovalStale => "open the request again, read it, and answer with the digest that it shows",
+            Self::ApprovalStale => {
+                "open the request again, read it, and answer with the digest that it shows"
+            }
             Self::ApprovalTwice => "ask another person who holds the role",
-            Self::ApproverNotAllowed { .. } => "ask somebody who holds the role and is neither owner nor requester",
+            Self::ApproverNotAllowed { .. } => {
+                "ask somebody who holds the role and is neither owner nor requester"
+            }
             Self::ApprovalExpired { .. } => "the agent may propose the action again",
             Self::ActionState { .. } => "open the action to see its state",
             Self::ConflictHeld { .. } => "settle that action first: the server looks it up, or a person does",

@@ -409,7 +409,8 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         }
         Event::ActionDecided(decided) => change_action(table, &decided.action, |action| {
             if action.rounds == 0 {
-                let value = |fact: &crate::event::FactRef| entry.commits.get(&format!("fact.{}", fact.name)).copied();
+                let value =
+                    |fact: &crate::event::FactRef| entry.commits.get(&format!("fact.{}", fact.name)).copied();
                 action.facts =
                     decided.facts.iter().filter_map(|fact| Some((fact.clone(), value(fact)?))).collect();
             }
@@ -423,7 +424,9 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         Event::ActionRefused { action: id, code } => {
             // Refused after a look-up showed that the first attempt did not happen: the reservation goes back.
             if let Some(row) = action(table, id) {
-                change_counters(table, &row, |count, amount| count.reserved = count.reserved.saturating_sub(amount));
+                change_counters(table, &row, |count, amount| {
+                    count.reserved = count.reserved.saturating_sub(amount)
+                });
             }
             finish(table, id, at, |action| {
                 action.status = Status::Refused;
@@ -433,7 +436,11 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         }
         Event::ActionDeferred { action: id, code } => {
             if let Some(row) = action(table, id) {
-                for key in row.idempotency.into_iter().chain([same_call(&row.run, row.tool.as_str(), &row.arguments)]) {
+                for key in row.idempotency.into_iter().chain([same_call(
+                    &row.run,
+                    row.tool.as_str(),
+                    &row.arguments,
+                )]) {
                     table.put(RowKey::new(Noun::Made, key), None);
                 }
             }
@@ -452,7 +459,9 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             });
             if let Some(row) = action(table, id) {
                 if !reserves.is_empty() {
-                    change_counters(table, &row, |count, amount| count.reserved = count.reserved.saturating_add(amount));
+                    change_counters(table, &row, |count, amount| {
+                        count.reserved = count.reserved.saturating_add(amount)
+                    });
                 }
                 if let Some(key) = row.conflict_key {
                     table.put(RowKey::new(Noun::Hold, key), Some(Row::Hold(id.clone())));
@@ -474,7 +483,9 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         }
         Event::ActionFailed { action: id, attempt: _, class, settled_by } => {
             if let Some(row) = action(table, id) {
-                change_counters(table, &row, |count, amount| count.reserved = count.reserved.saturating_sub(amount));
+                change_counters(table, &row, |count, amount| {
+                    count.reserved = count.reserved.saturating_sub(amount)
+                });
             }
             finish(table, id, at, |action| {
                 action.status = Status::Failed;
@@ -487,7 +498,9 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             change_action(table, id, |action| action.status = Status::Unknown);
         }
         Event::ActionLookedUp { .. } => {}
-        Event::ActionHandedOver { action: id, .. } => change_action(table, id, |action| action.handed_over = true),
+        Event::ActionHandedOver { action: id, .. } => {
+            change_action(table, id, |action| action.handed_over = true)
+        }
         Event::ApprovalRequested { approval, action: id, binds, obligations, expires_at, timer } => {
             let row = Approval {
                 id: approval.clone(),
@@ -511,7 +524,10 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             let mut met = false;
             change_approval(table, id, |approval| {
                 approval.given.insert(by.clone(), Given { at, roles: roles.clone() });
-                met = Approval::met_by(&approval.obligations, approval.given.iter().map(|(p, g)| (p, &g.roles)));
+                met = Approval::met_by(
+                    &approval.obligations,
+                    approval.given.iter().map(|(p, g)| (p, &g.roles)),
+                );
                 if met {
                     approval.status = ApprovalStatus::Approved;
                 }

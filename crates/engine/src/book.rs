@@ -1,0 +1,65 @@
+//! The owner's rows: what was decided but is not yet in the store, over what the store holds.
+//!
+//! Bounded: a row may leave memory once the store holds it. A miss is read from the store and kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kernel::ports::StateStore;
+use kernel::state::{Row, RowKey, Table};
+
+/// Rows kept in memory beyond those that the store does not have yet: about 100 MiB.
+const ROWS_KEPT_MAX: usize = 100_000;
+
+pub(crate) struct Book {
+    store: Arc<dyn StateStore>,
+    /// Row and the count of entries after which the store has it too.
+    rows: std::sync::Mutex<HashMap<RowKey, (Option<Arc<Row>>, u64)>>,
+    /// Entries decided so far: the position of the next one.
+    pub(crate) next_seq: u64,
+}
+
+impl Book {
+    pub(crate) fn new(store: Arc<dyn StateStore>, next_seq: u64) -> Self {
+        Self { store, rows: std::sync::Mutex::default(), next_seq }
+    }
+
+    /// Lets go of rows that the store holds, once there are too many.
+    pub(crate) fn trim(&mut self) {
+        let rows = self.rows.get_mut().expect("no panic while the lock is held");
+        if rows.len() > ROWS_KEPT_MAX {
+            let applied = self.store.applied();
+            rows.retain(|_, (_, since)| *since > applied);
+        }
+    }
+}
+
+impl Table for Book {
+    fn get(&self, key: &RowKey) -> Option<Arc<Row>> {
+        let mut rows = self.rows.lock().expect("no panic while the lock is held");
+        if let Some((row, _)) = rows.get(key) {
+            return row.clone();
+        }
+        let row = self.store.get(key);
+        rows.insert(key.clone(), (row.clone(), 0));
+        row
+    }
+
+    fn put(&mut self, key: RowKey, row: Option<Row>) {
+        let since = self.next_seq + 1;
+        self.rows.get_mut().expect("no panic while the lock is held").insert(key, (row.map(Arc::new), since));
+    }
+}
+
+impl Book {
+    /// Ids of actions about which something must still be done. Read once, at the start, from the store.
+    pub(crate) fn open_actions(&self) -> Vec<String> {
+        let (mut ids, mut from) = (Vec::new(), String::new());
+        loop {
+            let page = self.store.range(kernel::state::Noun::Open, &from, 1_000);
+            let Some((last, _)) = page.last() else { return ids };
+            from = format!("{last}\u{1}");
+            ids.extend(page.into_iter().map(|(id, _)| id));
+        }
+    }
+}

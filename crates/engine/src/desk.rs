@@ -1,0 +1,139 @@
+//! What one command may do inside the owner: read rows, ask the judge, write one append.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use journal::{LogId, NewEntry, SealedPayload};
+use kernel::actor::Actor;
+use kernel::clock::{Clock, Entropy, Millis};
+use kernel::event::{ENTRY_BYTES_MAX, Entry, Event};
+use kernel::id::{RunId, WorkspaceId};
+use kernel::judge::Judge;
+use kernel::state::{self, Table};
+use kernel::timer::{Purpose, Timer};
+
+use crate::book::Book;
+use crate::error::Error;
+use crate::payload::{Payloads, Sealed};
+
+/// Payloads of one event, by the name under which the entry commits to them.
+pub(crate) type Named = Vec<(String, Sealed)>;
+
+pub(crate) struct Desk {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) log: LogId,
+    pub(crate) log_name: String,
+    pub(crate) book: Book,
+    pub(crate) judge: Option<Arc<dyn Judge>>,
+    pub(crate) payloads: Arc<dyn Payloads>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// Moment of the command under way; never goes back.
+    pub(crate) now: Millis,
+    /// Entries of the commands since the last hand-over to the journal.
+    pub(crate) batch: Vec<NewEntry>,
+    /// Timers that have not fired, by due time.
+    pub(crate) timers: BTreeMap<String, Timer>,
+}
+
+impl Desk {
+    /// The rows, as decided so far.
+    pub(crate) fn table(&self) -> &dyn Table {
+        &self.book
+    }
+
+    /// The bundle in force.
+    pub(crate) fn judge(&self) -> Result<Arc<dyn Judge>, Error> {
+        self.judge.clone().ok_or(Error::Refused(kernel::refusal::Refusal::NoBundle))
+    }
+
+    /// Writes one append: all of it or, where an entry is too large, nothing. Returns the first position.
+    pub(crate) fn write(
+        &mut self,
+        actor: &Actor,
+        run: Option<&RunId>,
+        events: Vec<(Event, Named)>,
+    ) -> Result<u64, Error> {
+        let first = self.book.next_seq;
+        let mut staged = Vec::with_capacity(events.len());
+        for (offset, (event, payloads)) in events.into_iter().enumerate() {
+            let entry = Entry {
+                v: 1,
+                log: self.log_name.clone(),
+                seq: first + offset as u64,
+                at: self.now,
+                run: run.cloned(),
+                actor: actor.clone(),
+                cause: (offset > 0).then_some(first),
+                event,
+                commits: payloads.iter().map(|(name, sealed)| (name.clone(), sealed.commitment)).collect(),
+            };
+            let bytes = entry.encode();
+            if bytes.len() > ENTRY_BYTES_MAX {
+                return Err(Error::Refused(kernel::refusal::Refusal::Invalid(format!(
+                    "the record of this request would take {} bytes; at most {ENTRY_BYTES_MAX} are kept",
+                    bytes.len()
+                ))));
+            }
+            staged.push((entry, bytes, payloads));
+        }
+        for (entry, bytes, payloads) in staged {
+            self.note_timers(&entry.event);
+            state::apply(&mut self.book, &entry);
+            self.batch.push(NewEntry {
+                log: self.log,
+                seq: entry.seq,
+                bytes,
+                payloads: payloads.into_iter().filter_map(|(_, sealed)| stored(sealed)).collect(),
+            });
+            self.book.next_seq += 1;
+        }
+        Ok(first)
+    }
+
+    fn note_timers(&mut self, event: &Event) {
+        match event {
+            Event::TimerSet { timer, due, purpose } => {
+                let row = Timer { id: timer.clone(), due: *due, purpose: purpose.clone() };
+                self.timers.insert(Timer::row_id(*due, timer), row);
+            }
+            Event::TimerFired { timer, due } => {
+                self.timers.remove(&Timer::row_id(*due, timer));
+            }
+            Event::ApprovalGiven { approval, .. }
+            | Event::ApprovalRejected { approval, .. }
+            | Event::ApprovalWithdrawn { approval, .. } => {
+                // The row's own timer goes with the approval once it is settled; a quorum still open keeps it.
+                if let Some(row) = state::approval(&self.book, approval)
+                    && !matches!(event, Event::ApprovalGiven { .. } if row.obligations.quorum > 1)
+                {
+                    self.timers.remove(&Timer::row_id(row.expires_at, &row.timer));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A timer entry for later.
+    pub(crate) fn timer(&self, after: Millis, purpose: Purpose) -> Event {
+        let timer = kernel::id::TimerId::new(self.now, kernel::clock::chance(&*self.entropy));
+        Event::TimerSet { timer, due: self.now.plus(after), purpose }
+    }
+
+    /// Seals a payload under its entry's name.
+    pub(crate) fn seal(
+        &self,
+        name: &str,
+        subject: &str,
+        scope: &str,
+        bytes: &[u8],
+    ) -> Result<(String, Sealed), Error> {
+        let sealed = self.payloads.seal(subject, scope, bytes).map_err(Error::Payload)?;
+        Ok((name.to_owned(), sealed))
+    }
+}
+
+fn stored(sealed: Sealed) -> Option<SealedPayload> {
+    let bytes = sealed.bytes?;
+    Some(SealedPayload { commitment: sealed.commitment.0, subject: sealed.subject, bytes })
+}

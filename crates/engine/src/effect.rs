@@ -1,0 +1,247 @@
+//! Performing a call whose intent is durable, and settling an outcome that nobody knows: rows 7 to 9 of DESIGN §5.
+//!
+//! A call is made once per intent. An unknown is repeated only with the provider's key, or after a look-up showed that
+//! nothing happened; otherwise it waits for a person.
+
+use std::sync::Arc;
+
+use kernel::action::{ATTEMPTS_MAX, Action, Outcome, SettledBy, Status, provider_key};
+use kernel::actor::Actor;
+use kernel::clock::Millis;
+use kernel::event::Event;
+use kernel::id::ActionId;
+use kernel::judge::Judge;
+use kernel::ports::{Call, Output};
+use kernel::timer::Purpose;
+use serde_json::Value;
+
+use crate::desk::Desk;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::propose::{found, record};
+
+/// A look-up that failed is made again after this, doubled each time up to a minute.
+const LOOK_UP_AGAIN: Millis = Millis(2_000);
+
+impl Desk {
+    /// The entries that set about settling an unknown: a look-up later, or a person.
+    /// A call that may be repeated is, at once, and needs none.
+    pub(crate) fn settling(&self, action: &Action) -> Vec<(Event, crate::desk::Named)> {
+        let handed_over = Event::ActionHandedOver { action: action.id.clone(), attempt: action.attempts };
+        if action.attempts >= ATTEMPTS_MAX {
+            return vec![(handed_over, vec![])];
+        }
+        if action.class.repeatable() {
+            return vec![];
+        }
+        let arguments = self.payloads.open(&action.arguments).ok().flatten();
+        let arguments: Option<Value> = arguments.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let plan =
+            self.judge.as_ref().zip(arguments).and_then(|(judge, value)| judge.look_up(&action.tool, &value));
+        match plan {
+            Some((_, settle_after)) => {
+                vec![(self.timer(settle_after, Purpose::LookUp { action: action.id.clone() }), vec![])]
+            }
+            None => vec![(handed_over, vec![])],
+        }
+    }
+
+    /// Whether something is due for this action.
+    pub(crate) fn has_timer(&self, id: &ActionId) -> bool {
+        self.timers
+            .values()
+            .any(|timer| timer.purpose.action() == id && !matches!(timer.purpose, Purpose::Expire { .. }))
+    }
+}
+
+impl Engine {
+    /// Makes the call of a durable intent and records the answer. A keyed write with an unknown outcome is repeated
+    /// with its key, a bounded number of times.
+    pub(crate) async fn perform(&self, action: Action, arguments: Value, subject: String, timeout: Millis) {
+        let mut action = action;
+        let mut pause = self.inner.limits.retry_pause.0.unsigned_abs();
+        loop {
+            let call = Call {
+                tool: action.tool.clone(),
+                arguments: arguments.clone(),
+                idempotency_key: provider_key(&action.id, action.class),
+                manifest: action.manifest,
+                timeout,
+            };
+            let answer = self.inner.effector.call(call).await;
+            let (id, attempt, subject) = (action.id.clone(), action.attempts, subject.clone());
+            let recorded = self
+                .ask(move |desk| {
+                    let action = found(desk.table(), &id)?;
+                    let (outcome, named) = record(desk, &answer, &subject, action.run.as_str())?;
+                    let mut named = Some(named);
+                    let events = action.settle(attempt, outcome, SettledBy::Answer)?;
+                    let mut events: Vec<_> =
+                        events.into_iter().map(|event| (event, named.take().unwrap_or_default())).collect();
+                    if matches!(outcome, Outcome::Unknown(_)) {
+                        events.extend(desk.settling(&action));
+                    }
+                    desk.write(&Actor::Server, Some(&action.run), events)?;
+                    found(desk.table(), &id)
+                })
+                .await;
+            self.notify(&action.id);
+            match recorded {
+                Ok(now) if now.status == Status::Unknown && !now.handed_over && now.class.repeatable() => {
+                    tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+                    pause = pause.saturating_mul(3);
+                    let id = now.id.clone();
+                    let again = self
+                        .ask(move |desk| {
+                            let action = found(desk.table(), &id)?;
+                            let events = action.repeat()?.into_iter().map(|event| (event, vec![])).collect();
+                            desk.write(&Actor::Server, Some(&action.run), events)?;
+                            found(desk.table(), &id)
+                        })
+                        .await;
+                    match again {
+                        Ok(next) => action = next,
+                        Err(error) => return log_failure(&now.id, &error),
+                    }
+                }
+                Ok(_) => return,
+                Err(error) => return log_failure(&action.id, &error),
+            }
+        }
+    }
+
+    /// Settles an unknown outcome: a keyed write by repeating it, others by look-up.
+    pub(crate) async fn settle_unknown(&self, id: ActionId) {
+        if let Err(error) = self.try_settle(&id).await {
+            log_failure(&id, &error);
+        }
+        self.notify(&id);
+    }
+
+    async fn try_settle(&self, id: &ActionId) -> Result<(), Error> {
+        let Some(action) = self.action(id).await? else { return Ok(()) };
+        if action.status != Status::Unknown || action.handed_over {
+            return Ok(());
+        }
+        let judge = self.judge().ok_or(Error::Refused(kernel::refusal::Refusal::NoBundle))?;
+        let (Some(arguments), Some(timeout)) =
+            (self.arguments_of(&action)?, judge.tools().get(&action.tool).map(|tool| tool.timeout))
+        else {
+            return self.hand_over(id).await;
+        };
+        let subject = judge.subject(&action.tool, &arguments).unwrap_or_else(|| action.run.to_string());
+        if action.class.repeatable() {
+            let key = id.clone();
+            let next = self
+                .ask(move |desk| {
+                    let action = found(desk.table(), &key)?;
+                    let events = action.repeat()?.into_iter().map(|event| (event, vec![])).collect();
+                    desk.write(&Actor::Server, Some(&action.run), events)?;
+                    found(desk.table(), &key)
+                })
+                .await?;
+            self.perform(next, arguments, subject, timeout).await;
+            return Ok(());
+        }
+        self.look_up(action, judge, arguments, subject).await
+    }
+
+    async fn look_up(
+        &self,
+        action: Action,
+        judge: Arc<dyn Judge>,
+        arguments: Value,
+        subject: String,
+    ) -> Result<(), Error> {
+        let Some((read, _)) = judge.look_up(&action.tool, &arguments) else {
+            return self.hand_over(&action.id).await;
+        };
+        let seen = match self.read(&read).await {
+            Ok(output) => match judge.looked_up(&action.tool, &arguments, &output) {
+                Ok(applied) => Some((applied, output)),
+                Err(fault) => {
+                    tracing::warn!(action = %action.id, ?fault, "the look-up's answer could not be read");
+                    return self.hand_over(&action.id).await;
+                }
+            },
+            Err(cause) => {
+                tracing::warn!(action = %action.id, %cause, "the look-up failed; it will be made again");
+                None
+            }
+        };
+        let applied = seen.as_ref().map(|(applied, _)| *applied);
+        self.record_look_up(&action, seen, &subject).await?;
+        if applied == Some(false) {
+            self.execute(action.id).await;
+        }
+        Ok(())
+    }
+
+    async fn record_look_up(
+        &self,
+        action: &Action,
+        seen: Option<(bool, Output)>,
+        subject: &str,
+    ) -> Result<(), Error> {
+        let (id, attempt, subject) = (action.id.clone(), action.attempts, subject.to_owned());
+        let age = self.inner.clock.now().wall.since(action.proposed_at);
+        let again = Millis(LOOK_UP_AGAIN.0.max(age.0).min(60_000));
+        self.ask(move |desk| {
+            let action = found(desk.table(), &id)?;
+            let run = action.run.clone();
+            let applied = seen.as_ref().map(|(applied, _)| *applied);
+            let looked_up = Event::ActionLookedUp { action: id.clone(), attempt, applied };
+            let mut events = Vec::new();
+            match seen {
+                Some((applied, output)) => {
+                    let bytes = kernel::json::canonical(&output);
+                    let output = vec![desk.seal("output", &subject, run.as_str(), &bytes)?];
+                    events.push((looked_up, output.clone()));
+                    if applied {
+                        let settled = action.settle(attempt, Outcome::Confirmed, SettledBy::LookUp)?;
+                        events.extend(settled.into_iter().map(|event| (event, output.clone())));
+                    } else if action.attempts >= ATTEMPTS_MAX {
+                        let outcome = Self::settled(false);
+                        let settled = action.settle(attempt, outcome, SettledBy::LookUp)?;
+                        events.extend(settled.into_iter().map(|event| (event, vec![])));
+                    }
+                }
+                None => {
+                    events.push((looked_up, vec![]));
+                    events.push((desk.timer(again, Purpose::LookUp { action: id.clone() }), vec![]));
+                }
+            }
+            desk.write(&Actor::Server, Some(&run), events)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn hand_over(&self, id: &ActionId) -> Result<(), Error> {
+        let id = id.clone();
+        self.ask(move |desk| {
+            let action = found(desk.table(), &id)?;
+            if action.status == Status::Unknown && !action.handed_over {
+                let event = Event::ActionHandedOver { action: id, attempt: action.attempts };
+                desk.write(&Actor::Server, Some(&action.run), vec![(event, vec![])])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The stored arguments: exactly these bytes are executed. `None` where they were erased.
+    pub(crate) fn arguments_of(&self, action: &Action) -> Result<Option<Value>, Error> {
+        match self.payload(&action.arguments)? {
+            None => Ok(None),
+            Some(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::Payload(error.to_string()))
+            }
+        }
+    }
+}
+
+pub(crate) fn log_failure(id: &ActionId, error: &Error) {
+    // The action keeps its last durable state; recovery takes it up.
+    tracing::error!(action = %id, %error, "an action could not be carried on");
+}

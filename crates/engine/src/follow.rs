@@ -1,0 +1,74 @@
+//! What follows the journal: views first, then live readers. Catch-up and live are the same code.
+//!
+//! A thread of its own pulls durable entries from the journal and hands them to the views; only what the views hold
+//! is shown to live readers, so a page that is told of a change can read it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use journal::{Journal, LogId, Stored};
+use kernel::event::Entry;
+use tokio::sync::{broadcast, watch};
+
+/// Takes durable entries in order; an error stops the follower and is announced.
+pub(crate) type Follow = Box<dyn FnMut(&[Stored]) -> Result<(), String> + Send>;
+
+/// Entries handed over at once.
+const BATCH_MAX: usize = 4_096;
+/// Bytes handed over at once.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+pub(crate) struct Follower {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) log: LogId,
+    pub(crate) follow: Follow,
+    pub(crate) applied: Arc<watch::Sender<u64>>,
+    pub(crate) failed: Arc<watch::Sender<Option<String>>>,
+    pub(crate) live: broadcast::Sender<Arc<Entry>>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl Follower {
+    /// Brings the views up to `size` entries; `progress` is told how far they are.
+    pub(crate) fn catch_up(&mut self, size: u64, live: bool) -> Result<(), String> {
+        while *self.applied.borrow() < size {
+            let from = *self.applied.borrow();
+            let entries = self
+                .journal
+                .read(self.log, from, BATCH_MAX, BATCH_BYTES_MAX)
+                .map_err(|error| format!("the journal could not be read at entry {from}: {error}"))?;
+            let Some(last) = entries.last() else {
+                return Err(format!("the journal gave no entry {from}, though it holds {size}"));
+            };
+            let next = last.seq + 1;
+            (self.follow)(&entries)?;
+            self.applied.send_replace(next);
+            if live && self.live.receiver_count() > 0 {
+                for stored in &entries {
+                    if let Ok(entry) = Entry::decode(&stored.bytes) {
+                        // An error means that nobody listens.
+                        drop(self.live.send(Arc::new(entry)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs until told to stop; wakes on every change of the durable size.
+    pub(crate) fn run(mut self, wake: std::sync::mpsc::Receiver<u64>) {
+        while let Ok(mut size) = wake.recv() {
+            while let Ok(later) = wake.try_recv() {
+                size = size.max(later);
+            }
+            if let Err(cause) = self.catch_up(size, true) {
+                tracing::error!(%cause, "the views stopped following the journal");
+                self.failed.send_replace(Some(cause));
+                return;
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The owner of a workspace: the one task that decides.
+//!
+//! ```text
+//!  callers ──ask──► queue ──► decide against the book ──► batch ──► journal (write + flush)
+//!     ▲                                                                  │
+//!     └───────────── reply, once durable ≥ what the command saw ◄────────┘
+//! ```
+//!
+//! It runs ahead of the disk: while one batch is flushed the next one is decided. Replies, refusals included, wait for
+//! the highest position that their command saw. Drained commands share one append.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journal::{Batch, Journal};
+use kernel::clock::{Millis, Now};
+use kernel::event::Event;
+use kernel::timer::{Purpose, Timer};
+use tokio::sync::{mpsc, watch};
+
+use crate::desk::Desk;
+use crate::error::Error;
+
+/// Sends a command's answer, once the journal said how it went.
+pub(crate) type Release = Box<dyn FnOnce(Result<(), Error>) + Send>;
+/// A command: decides inside the owner, and leaves its release.
+pub(crate) type Task = Box<dyn FnOnce(&mut Desk) -> Release + Send>;
+/// Called for each timer that is due, outside the owner.
+pub(crate) type OnTimer = Box<dyn Fn(Purpose) + Send>;
+
+/// One append takes at most this many commands: enough to fill a flush, few enough to keep the first waiting shortly.
+const DRAIN_MAX: usize = 1_024;
+/// Commands whose replies may wait for the disk; beyond it the queue pushes back.
+const UNRELEASED_MAX: usize = 16_384;
+/// A clock that moved by more than this against the steady one has jumped (DESIGN §3).
+const JUMP: i64 = 5_000;
+/// The longest nap between looks at the clock.
+const NAP_MS_MAX: i64 = 1_000;
+
+/// What the journal last said: how many entries are durable, or why there will be no more.
+#[derive(Clone, Debug)]
+pub(crate) struct Durable {
+    pub(crate) size: u64,
+    pub(crate) failed: Option<String>,
+}
+
+pub(crate) struct Owner {
+    pub(crate) desk: Desk,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) queue: mpsc::Receiver<Task>,
+    pub(crate) durable: Arc<watch::Sender<Durable>>,
+    pub(crate) on_timer: OnTimer,
+    pub(crate) clock_jumped: Arc<watch::Sender<i64>>,
+    last: Now,
+    unreleased: VecDeque<(u64, Release)>,
+}
+
+impl Owner {
+    pub(crate) fn new(
+        desk: Desk,
+        journal: Arc<dyn Journal>,
+        queue: mpsc::Receiver<Task>,
+        durable: Arc<watch::Sender<Durable>>,
+        on_timer: OnTimer,
+        clock_jumped: Arc<watch::Sender<i64>>,
+    ) -> Self {
+        let last = desk.clock.now();
+        Self { desk, journal, queue, durable, on_timer, clock_jumped, last, unreleased: VecDeque::new() }
+    }
+
+    /// Runs until every handle is gone.
+    pub(crate) async fn run(mut self) {
+        let mut news = self.durable.subscribe();
+        let mut tasks = Vec::with_capacity(DRAIN_MAX);
+        loop {
+            let nap = self.nap();
+            let room = self.unreleased.len() < UNRELEASED_MAX;
+            // Every branch is cancel-safe: `recv_many` and `changed` take nothing when they lose.
+            tokio::select! {
+                biased;
+                changed = news.changed() => if changed.is_err() { break },
+                count = self.queue.recv_many(&mut tasks, DRAIN_MAX), if room => if count == 0 { break },
+                () = tokio::time::sleep(nap) => {}
+            }
+            self.look_at_clock();
+            for task in tasks.drain(..) {
+                let release = task(&mut self.desk);
+                self.unreleased.push_back((self.desk.book.next_seq, release));
+            }
+            self.fire_timers();
+            self.hand_over();
+            self.release();
+            self.desk.book.trim();
+        }
+        // The last replies still wait for the disk.
+        while !self.unreleased.is_empty() {
+            if news.changed().await.is_err() {
+                break;
+            }
+            self.release();
+        }
+    }
+
+    fn nap(&self) -> Duration {
+        let due = self
+            .desk
+            .timers
+            .values()
+            .next()
+            .map_or(NAP_MS_MAX, |timer| timer.due.0 - self.desk.clock.now().wall.0);
+        Duration::from_millis(due.clamp(1, NAP_MS_MAX).unsigned_abs())
+    }
+
+    /// Reads the clock, keeps `at` from going back, and writes down jumps.
+    fn look_at_clock(&mut self) {
+        let now = self.desk.clock.now();
+        let drift = (now.wall.0 - self.last.wall.0) - (now.steady.0 - self.last.steady.0);
+        self.last = now;
+        self.desk.now = self.desk.now.max(now.wall);
+        if drift.abs() > JUMP {
+            tracing::warn!(drift_ms = drift, "the wall clock jumped; expiries are paused");
+            let total = *self.clock_jumped.borrow() + drift;
+            // A jump back to where it was resolves it; otherwise an operator does.
+            self.clock_jumped.send_replace(if total.abs() > JUMP { total } else { 0 });
+            let event = Event::ClockJumped { by: Millis(drift) };
+            if let Err(error) = self.desk.write(&kernel::actor::Actor::Server, None, vec![(event, vec![])]) {
+                tracing::error!(%error, "the clock jump could not be recorded");
+            }
+        }
+    }
+
+    /// Decides timers that are due against state, so each fires once.
+    fn fire_timers(&mut self) {
+        if *self.clock_jumped.borrow() != 0 {
+            return;
+        }
+        for _ in 0..DRAIN_MAX {
+            let Some(timer) =
+                self.desk.timers.values().next().filter(|timer| timer.due <= self.desk.now).cloned()
+            else {
+                return;
+            };
+            self.fire(timer);
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        let mut events = vec![(Event::TimerFired { timer: timer.id.clone(), due: timer.due }, vec![])];
+        let run = kernel::state::action(self.desk.table(), timer.purpose.action()).map(|action| action.run);
+        if let Purpose::Expire { approval, .. } = &timer.purpose
+            && let Some(approval) = kernel::state::approval(self.desk.table(), approval)
+        {
+            events.extend(approval.expire(self.desk.now).into_iter().map(|event| (event, vec![])));
+        }
+        match self.desk.write(&kernel::actor::Actor::Server, run.as_ref(), events) {
+            Ok(_) => (self.on_timer)(timer.purpose),
+            Err(error) => tracing::error!(%error, "a timer could not be recorded"),
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if self.desk.batch.is_empty() {
+            return;
+        }
+        let entries = std::mem::take(&mut self.desk.batch);
+        let size = self.desk.book.next_seq;
+        let durable = self.durable.clone();
+        self.journal.append(
+            Batch { entries },
+            Box::new(move |result| {
+                durable.send_modify(|now| match result {
+                    Ok(_) => now.size = now.size.max(size),
+                    Err(error) => now.failed = Some(error.to_string()),
+                });
+            }),
+        );
+    }
+
+    fn release(&mut self) {
+        let (size, failed) = {
+            let durable = self.durable.borrow();
+            (durable.size, durable.failed.clone())
+        };
+        while self.unreleased.front().is_some_and(|(seen, _)| *seen <= size || failed.is_some()) {
+            if let Some((seen, release)) = self.unreleased.pop_front() {
+                release(match &failed {
+                    Some(cause) if seen > size => Err(Error::Journal(cause.clone())),
+                    _ => Ok(()),
+                });
+            }
+        }
+    }
+}

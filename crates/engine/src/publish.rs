@@ -1,0 +1,75 @@
+//! Bundles coming into force, and plain records: keys.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kernel::actor::Actor;
+use kernel::digest::Digest;
+use kernel::event::Event;
+use kernel::judge::Judge;
+use kernel::refusal::Refusal;
+use kernel::state;
+
+use crate::engine::Engine;
+use crate::error::Error;
+
+/// The data key's name under which workspace files are sealed.
+const FILES_SUBJECT: &str = "workspace-files";
+
+/// A bundle that is to come into force.
+pub struct Publish {
+    /// The bundle, compiled.
+    pub judge: Arc<dyn Judge>,
+    /// Its files, as canonical JSON.
+    pub files: Vec<u8>,
+    /// Agents, people and connectors that change with it.
+    pub events: Vec<Event>,
+    /// Whether the workspace is still being set up.
+    pub setup: bool,
+    /// The bundle against which the plan was made.
+    pub expected: Option<Digest>,
+    /// Who publishes.
+    pub by: Actor,
+}
+
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish").field("judge", &self.judge).field("by", &self.by).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Brings a bundle into force: files, agents, people and connectors in one append. Every decision after it is
+    /// taken by the new bundle.
+    pub async fn publish(&self, publish: Publish) -> Result<u64, Error> {
+        let Publish { judge, files, events, setup, expected, by } = publish;
+        let sealed = self.inner.payloads.seal(FILES_SUBJECT, "workspace", &files).map_err(Error::Payload)?;
+        let new = judge.clone();
+        let seq = self
+            .ask(move |desk| {
+                let before = state::workspace(desk.table()).bundle.map(|(bundle, _)| bundle);
+                if expected.is_some() && expected != before {
+                    return Err(Refusal::Invalid(
+                        "another bundle came into force since the plan was made; make the plan again"
+                            .to_owned(),
+                    )
+                    .into());
+                }
+                let published = Event::BundlePublished { bundle: judge.bundle(), previous: before, setup };
+                let mut all = vec![(published, vec![("files".to_owned(), sealed)])];
+                all.extend(events.into_iter().map(|event| (event, vec![])));
+                let seq = desk.write(&by, None, all)?;
+                desk.judge = Some(judge);
+                Ok(seq)
+            })
+            .await?;
+        *self.inner.judge.write().expect("no panic while the lock is held") = Some(new);
+        Ok(seq)
+    }
+
+    /// Records events that need no decision of a noun: keys made and revoked.
+    pub async fn record(&self, by: Actor, events: Vec<Event>) -> Result<u64, Error> {
+        self.ask(move |desk| desk.write(&by, None, events.into_iter().map(|event| (event, vec![])).collect()))
+            .await
+    }
+}

@@ -1,0 +1,67 @@
+//! An action as a tool result: the tool's own words where it was performed, ours where it was not.
+
+use rmcp::model::CallToolResult;
+use serde_json::{Value, json};
+
+/// The result for an action as it stands.
+pub(crate) fn of_action(action: &api::Action) -> CallToolResult {
+    let meta = json!({
+        "countersign/action": action.id,
+        "countersign/status": action.status,
+        "countersign/settled": action.settled,
+    });
+    match &action.output {
+        Some(output) if matches!(action.status.as_str(), "confirmed" | "failed") => {
+            let mut result = json!({
+                "content": output.content,
+                "isError": output.is_error,
+                "_meta": meta,
+            });
+            if let Some(structured) = &output.structured {
+                result["structuredContent"] = structured.clone();
+            }
+            result_of(result)
+        }
+        _ => {
+            // Waiting is no error: the call was taken. What will not happen is one, so that the model notices.
+            let stopped = action.settled && action.status != "confirmed";
+            result_of(json!({
+                "content": [{ "type": "text", "text": words(action) }],
+                "structuredContent": { "status": action.status, "handle": action.id, "settled": action.settled },
+                "isError": stopped,
+                "_meta": meta,
+            }))
+        }
+    }
+}
+
+fn words(action: &api::Action) -> String {
+    if action.settled {
+        action.message.clone()
+    } else {
+        format!(
+            "{}\nHandle: {}. Call the tool `countersign__await` with this handle to wait for the result; do not call \
+             `{}` again for it.",
+            action.message, action.id, action.tool
+        )
+    }
+}
+
+/// The result for a request that was not taken.
+pub(crate) fn of_problem(problem: &api::Problem) -> CallToolResult {
+    let more: String = problem.problems.iter().map(|one| format!("\n- {}", one.message)).collect();
+    result_of(json!({
+        "content": [{ "type": "text", "text": format!("{} ({}). {}{more}", problem.detail, problem.code, problem.hint) }],
+        "structuredContent": { "status": "not_taken", "code": problem.code },
+        "isError": true,
+    }))
+}
+
+fn result_of(value: Value) -> CallToolResult {
+    // A tool's content blocks are passed on as they came; one that MCP does not know becomes text.
+    serde_json::from_value(value.clone()).unwrap_or_else(|_| {
+        let text = value["content"].to_string();
+        let plain = json!({ "content": [{ "type": "text", "text": text }], "isError": value["isError"] });
+        serde_json::from_value(plain).expect("one text block is a tool result")
+    })
+}
