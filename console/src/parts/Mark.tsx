@@ -10,8 +10,8 @@ export function Mark({ shape, words, quiet }: { shape: Shape; words: string; qui
         {shape === 'confirmed' && <circle cx="6" cy="6" r="5" fill="currentColor" />}
         {shape === 'unknown' && (
           <>
-            <path d="M0 4L4 0M0 8L8 0M0 12L12 0M4 12L12 4M8 12L12 8" stroke="currentColor" strokeWidth="1" opacity="0.5" />
-            <text x="6" y="9.5" textAnchor="middle" fontSize="10" fontWeight="700" fill="currentColor">
+            <path d="M0 5L5 0M0 9L9 0M1 12L12 1M5 12L12 5M9 12L12 9" stroke="currentColor" strokeWidth="1" opacity="0.35" />
+            <text x="6" y="10.6" textAnchor="middle" fontSize="13" fontWeight="800" fill="currentColor">
               ?
             </text>
           </>
