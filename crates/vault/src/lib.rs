@@ -1,1 +1,19 @@
-//! To be written.
+//! Keys: what makes a payload readable, and what makes it unreadable for ever.
+//!
+//! Every subject (a customer, a run) has a data key; payloads are sealed with it and carry the key's number in clear.
+//! Data keys lie in `keys.db`, wrapped by a root key that lives outside the data directory. Destroying a data key
+//! destroys the salts of its commitments, too. Signing keys of logs are kept apart from data keys.
+
+mod envelope; // the form of a sealed payload
+mod error; // what can go wrong
+mod root; // the root key and what it wraps
+mod signing; // Ed25519 keys of logs
+#[cfg(test)]
+mod tests;
+mod vault; // data keys by subject
+
+pub use envelope::Sealed;
+pub use error::Error;
+pub use root::RootKey;
+pub use signing::LogKey;
+pub use vault::Vault;

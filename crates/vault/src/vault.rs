@@ -1,0 +1,248 @@
+//! Data keys by subject.
+//!
+//! Keys are made ahead in blocks and flushed before the first of a block is used, so sealing never waits for the disk.
+//! Which subject has which key is written down a little later: a sealed payload names its key's number and, in the
+//! journal, its subject, so what a crash loses is found again there ([`Vault::reassign`]).
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use kernel::clock::Entropy;
+use kernel::digest::Digest;
+use rusqlite::{Connection, OptionalExtension, params};
+use zeroize::Zeroizing;
+
+use crate::envelope::{self, Sealed};
+use crate::error::Error;
+use crate::root::RootKey;
+use crate::signing::LogKey;
+
+/// Keys made at once: one flush for this many new subjects.
+const BLOCK: u64 = 256;
+/// Keys kept unwrapped in memory.
+const CACHED_MAX: usize = 50_000;
+/// Assignments that may wait to be written.
+const UNWRITTEN_MAX: usize = 128;
+const CHECK: [u8; 32] = *b"countersign vault: the right key";
+
+type Key = Arc<Zeroizing<[u8; 32]>>;
+
+struct State {
+    db: Connection,
+    /// Keys by subject, as used lately.
+    by_subject: HashMap<String, (u64, Key)>,
+    /// Keys that are flushed and that nobody has yet.
+    free: BTreeMap<u64, Key>,
+    /// Assignments that are not written yet.
+    unwritten: Vec<(u64, String)>,
+    flushes: u64,
+}
+
+/// The keys of a data directory.
+pub struct Vault {
+    root: RootKey,
+    entropy: Arc<dyn Entropy>,
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(…)")
+    }
+}
+
+impl Vault {
+    /// Opens `keys.db` in the data directory, or makes it.
+    pub fn open(dir: &Path, root: RootKey, entropy: Arc<dyn Entropy>) -> Result<Self, Error> {
+        let path = dir.join("keys.db");
+        let db = Connection::open(&path)?;
+        restrict(&path)?;
+        db.execute_batch(
+            "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+             CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+             CREATE TABLE IF NOT EXISTS data_keys
+               (number INTEGER PRIMARY KEY, subject TEXT UNIQUE, wrapped BLOB NOT NULL) STRICT;
+             CREATE TABLE IF NOT EXISTS log_keys (log TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;",
+        )?;
+        let check: Option<Vec<u8>> = db
+            .query_row("SELECT value FROM settings WHERE name = 'check'", [], |row| row.get(0))
+            .optional()?;
+        match check {
+            Some(wrapped) => drop(root.unwrap(&wrapped, "check")?),
+            None => {
+                let wrapped = root.wrap(&CHECK, "check", &*entropy);
+                db.execute("INSERT INTO settings (name, value) VALUES ('check', ?1)", params![wrapped])?;
+            }
+        }
+        let state = State {
+            db,
+            by_subject: HashMap::new(),
+            free: BTreeMap::new(),
+            unwritten: Vec::new(),
+            flushes: 0,
+        };
+        Ok(Self { root, entropy, state: Mutex::new(state) })
+    }
+
+    /// Seals bytes with the key of `subject`. Equal bytes of one subject in one scope have one commitment.
+    pub fn seal(&self, subject: &str, scope: &str, plain: &[u8]) -> Result<Sealed, Error> {
+        let (number, key) = self.key_for(subject)?;
+        envelope::seal(number, &key, subject, scope, plain, &*self.entropy)
+    }
+
+    /// Opens sealed bytes and checks them against their commitment.
+    pub fn open_payload(&self, bytes: &[u8], commitment: &Digest, subject: &str) -> Result<Vec<u8>, Error> {
+        let number = envelope::key_of(bytes)?;
+        let key = {
+            let state = self.state.lock().expect("no panic while the lock is held");
+            match state.by_subject.get(subject).filter(|(known, _)| *known == number) {
+                Some((_, key)) => key.clone(),
+                None => self.read_key(&state.db, number)?.ok_or(Error::Erased)?,
+            }
+        };
+        envelope::open(&key, bytes, commitment, subject)
+    }
+
+    /// The signing key of a log, made on first use.
+    pub fn log_key(&self, log: &str) -> Result<LogKey, Error> {
+        let state = self.state.lock().expect("no panic while the lock is held");
+        let about = format!("log/{log}");
+        let wrapped: Option<Vec<u8>> = state
+            .db
+            .query_row("SELECT wrapped FROM log_keys WHERE log = ?1", [log], |row| row.get(0))
+            .optional()?;
+        if let Some(wrapped) = wrapped {
+            return Ok(LogKey::new(log, &*self.root.unwrap(&wrapped, &about)?));
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        self.entropy.fill(&mut *seed);
+        let wrapped = self.root.wrap(&seed, &about, &*self.entropy);
+        state.db.execute("INSERT INTO log_keys (log, wrapped) VALUES (?1, ?2)", params![log, wrapped])?;
+        Ok(LogKey::new(log, &seed))
+    }
+
+    /// Takes up an assignment that the journal knows of. Payloads name their key, so this only saves a subject from
+    /// getting a second one.
+    pub fn reassign(&self, subject: &str, sealed: &[u8]) -> Result<(), Error> {
+        let number = envelope::key_of(sealed)?;
+        let mut state = self.state.lock().expect("no panic while the lock is held");
+        if state.by_subject.contains_key(subject) {
+            return Ok(());
+        }
+        if let Some(key) = self.read_key(&state.db, number)? {
+            state.free.remove(&number);
+            state.by_subject.insert(subject.to_owned(), (number, key));
+            state.unwritten.push((number, subject.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Writes down which subject has which key.
+    pub fn flush(&self) -> Result<(), Error> {
+        write_down(&mut self.state.lock().expect("no panic while the lock is held"))
+    }
+
+    /// Flushes of the key store since it was opened.
+    pub fn flushes(&self) -> u64 {
+        self.state.lock().expect("no panic while the lock is held").flushes
+    }
+
+    fn key_for(&self, subject: &str) -> Result<(u64, Key), Error> {
+        let mut state = self.state.lock().expect("no panic while the lock is held");
+        if let Some((number, key)) = state.by_subject.get(subject) {
+            return Ok((*number, key.clone()));
+        }
+        let stored: Option<u64> = state
+            .db
+            .prepare_cached("SELECT number FROM data_keys WHERE subject = ?1")?
+            .query_row([subject], |row| row.get(0))
+            .optional()?;
+        let found = match stored {
+            Some(number) => (number, self.read_key(&state.db, number)?.ok_or(Error::Erased)?),
+            None => {
+                if state.free.is_empty() {
+                    self.make_block(&mut state)?;
+                }
+                let (number, key) =
+                    state.free.pop_first().ok_or_else(|| Error::Store("no key was made".to_owned()))?;
+                state.unwritten.push((number, subject.to_owned()));
+                (number, key)
+            }
+        };
+        if state.by_subject.len() >= CACHED_MAX {
+            write_down(&mut state)?;
+            state.by_subject.clear();
+        }
+        state.by_subject.insert(subject.to_owned(), found.clone());
+        if state.unwritten.len() >= UNWRITTEN_MAX {
+            write_down(&mut state)?;
+        }
+        Ok(found)
+    }
+
+    /// Makes the next keys and flushes them before any is used.
+    fn make_block(&self, state: &mut State) -> Result<(), Error> {
+        let first: u64 =
+            state.db.query_row("SELECT coalesce(max(number), 0) + 1 FROM data_keys", [], |row| row.get(0))?;
+        let transaction = state.db.transaction()?;
+        let mut made = Vec::new();
+        for number in first..first + BLOCK {
+            let mut key = Zeroizing::new([0; 32]);
+            self.entropy.fill(&mut *key);
+            let wrapped = self.root.wrap(&key, &about(number), &*self.entropy);
+            transaction.execute(
+                "INSERT INTO data_keys (number, wrapped) VALUES (?1, ?2)",
+                params![number, wrapped],
+            )?;
+            made.push((number, Arc::new(key)));
+        }
+        transaction.commit()?;
+        state.flushes += 1;
+        state.free.extend(made);
+        Ok(())
+    }
+
+    fn read_key(&self, db: &Connection, number: u64) -> Result<Option<Key>, Error> {
+        let wrapped: Option<Vec<u8>> = db
+            .prepare_cached("SELECT wrapped FROM data_keys WHERE number = ?1")?
+            .query_row([number], |row| row.get(0))
+            .optional()?;
+        wrapped.map(|wrapped| self.root.unwrap(&wrapped, &about(number)).map(Arc::new)).transpose()
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        // What is not written is found again in the journal.
+        drop(self.flush());
+    }
+}
+
+fn about(number: u64) -> String {
+    format!("data/{number}")
+}
+
+fn write_down(state: &mut State) -> Result<(), Error> {
+    if state.unwritten.is_empty() {
+        return Ok(());
+    }
+    let transaction = state.db.transaction()?;
+    for (number, subject) in &state.unwritten {
+        transaction.execute(
+            "UPDATE OR IGNORE data_keys SET subject = ?2 WHERE number = ?1 AND subject IS NULL",
+            params![number, subject],
+        )?;
+    }
+    transaction.commit()?;
+    state.flushes += 1;
+    state.unwritten.clear();
+    Ok(())
+}
+
+fn restrict(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|error| Error::Store(error.to_string()))
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Everything that CI checks, in the order in which it fails fastest. Real parts throughout: the built binary, the shop's
+# own process, headless Chromium, recorded conversations where COUNTERSIGN_DATA says where they are.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+step() { printf '\n== %s\n' "$*"; }
+
+step "set-up"
+scripts/setup.sh --browser
+step "console"
+scripts/console.sh
+(cd console && npm run --silent check)
+step "format and lints"
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --locked -- -D warnings
+step "licences"
+scripts/licences.sh
+step "build"
+cargo build --workspace --bins --locked
+step "tests"
+cargo test --workspace --locked
+step "real work"
+scripts/real-data.sh
+step "the console, by clicking"
+scripts/browser.sh
