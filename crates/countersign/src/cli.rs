@@ -1,0 +1,299 @@
+//! Flags and commands, as a person types them.
+//!
+//! Only shapes: what a command does is in `commands/`, one file each.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::Color;
+
+const AFTER: &str = "\
+Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 the server cannot be reached.
+Without --server, commands talk to the server of this machine, found through its data directory.";
+
+/// Runs AI agents under policy, with people's countersignatures and a journal that can be checked.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, after_help = AFTER, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Data directory of the server
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERSIGN_DATA_DIR",
+        value_name = "DIR",
+        default_value = ".countersign"
+    )]
+    pub(crate) data: PathBuf,
+    /// Address of the server
+    #[arg(long, global = true, env = "COUNTERSIGN_URL", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// API key (other users of the machine can see arguments: prefer the variable or --key-file)
+    #[arg(long, global = true, env = "COUNTERSIGN_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+    /// File that holds the API key
+    #[arg(long, global = true, env = "COUNTERSIGN_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", hide = true)]
+    pub(crate) color: Color,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Put a workspace folder in force: agents, connectors, policies
+    Apply(Apply),
+    /// Check a workspace folder without a server
+    Lint(Lint),
+    /// Show the state of the workspace
+    Status,
+    /// List runs
+    Runs(Runs),
+    /// List actions
+    Actions(Actions),
+    /// Look at requests for a countersignature and answer them
+    #[command(subcommand)]
+    Approvals(Approvals),
+    /// Tell the whole story of one action: why, by which rules, on which facts
+    Explain(Explain),
+    /// Check the journal of a data directory, offline
+    Verify(Verify),
+    /// Build state and views again from the journal, with the server stopped
+    Rebuild,
+    /// Make, list and revoke API keys; make console login links
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Test connectors and pin their tools
+    #[command(subcommand)]
+    Connector(Connector),
+    /// Look for what is wrong with this installation
+    Doctor(Doctor),
+    /// Measure durable decisions a second, beside what the disk can do
+    Bench(Bench),
+    /// Print the completion script of a shell
+    Completion(Completion),
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Name of the workspace
+    #[arg(long, env = "COUNTERSIGN_WORKSPACE", value_name = "NAME", default_value = "main")]
+    pub(crate) workspace: String,
+    /// Address to listen on
+    #[arg(long, env = "COUNTERSIGN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7400")]
+    pub(crate) listen: SocketAddr,
+    /// File of the root key, outside the data directory; made at the first start
+    /// [default: ~/.config/countersign/root.key]
+    #[arg(long, env = "COUNTERSIGN_ROOT_KEY_FILE", value_name = "FILE")]
+    pub(crate) root_key: Option<PathBuf>,
+    /// Host names under which browsers and agents may address the server; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allow_host: Vec<String>,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The workspace folder
+    pub(crate) dir: PathBuf,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Only show the plan
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+}
+
+/// `lint`
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// The workspace folder
+    pub(crate) dir: PathBuf,
+    /// Warnings count as errors
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// `runs`
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    /// Only of this agent
+    #[arg(long)]
+    pub(crate) agent: Option<String>,
+    /// Only with this status: open, done, failed, cancelled
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// How many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) limit: u16,
+}
+
+/// `actions`
+#[derive(Debug, Args)]
+pub(crate) struct Actions {
+    /// Only of this run
+    #[arg(long)]
+    pub(crate) run: Option<String>,
+    /// Only of this agent
+    #[arg(long)]
+    pub(crate) agent: Option<String>,
+    /// Only with this status, for example waiting, confirmed, refused, unknown
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only with this first verdict: autonomous, approve, never
+    #[arg(long)]
+    pub(crate) verdict: Option<String>,
+    /// How many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) limit: u16,
+}
+
+/// `approvals`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Approvals {
+    /// List requests, those that wait first
+    List {
+        /// Only with this status; `all` for every one
+        #[arg(long, default_value = "waiting")]
+        status: String,
+        /// How many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: u16,
+    },
+    /// Show a request as its approver sees it
+    Show {
+        /// `apr_…`
+        approval: String,
+    },
+    /// Show a request, ask, and approve exactly what was shown
+    Approve {
+        /// `apr_…`
+        approval: String,
+        /// Approve this page, by its digest, without showing it: for scripts that showed it before
+        #[arg(long, value_name = "DIGEST")]
+        seen: Option<String>,
+        /// Do not ask after showing
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Reject a request; the agent is told why
+    Reject {
+        /// `apr_…`
+        approval: String,
+        /// Why
+        #[arg(long, short)]
+        reason: String,
+    },
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// `act_…`
+    pub(crate) action: String,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The data directory, or a copy of it [default: --data]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `keys`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key for an agent or a person; it is shown once
+    Create {
+        /// The agent
+        #[arg(long, required_unless_present = "person", conflicts_with = "person")]
+        agent: Option<String>,
+        /// The person
+        #[arg(long)]
+        person: Option<String>,
+        /// What it may be used for: act, read, answer, publish, keys [default: what its kind needs]
+        #[arg(long)]
+        scope: Vec<String>,
+        /// Write the key to a new file that only you can read, instead of showing it
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// List keys
+    List,
+    /// Revoke a key at once
+    Revoke {
+        /// `key_…`
+        key: String,
+    },
+    /// Make a one-time link that logs a person into the console
+    Login {
+        /// The person
+        person: String,
+    },
+}
+
+/// `connector`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Connector {
+    /// List connectors and their health
+    List,
+    /// Reach, authenticate, list and compare, step by step
+    Test {
+        /// Its name
+        connector: String,
+    },
+    /// Write the tools that the system offers now into the workspace folder
+    Pin {
+        /// Its name
+        connector: String,
+        /// The workspace folder
+        #[arg(long, value_name = "DIR")]
+        workspace: PathBuf,
+    },
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Leave out the disk probe
+    #[arg(long)]
+    pub(crate) no_probe: bool,
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Seconds for each number of requests in flight
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=3_600))]
+    pub(crate) seconds: u16,
+    /// Requests in flight, one measurement each
+    #[arg(long, value_delimiter = ',', default_value = "1,64,256")]
+    pub(crate) in_flight: Vec<u16>,
+    /// Where to make the temporary data directory: the disk that is measured [default: beside --data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// `completion`
+#[derive(Debug, Args)]
+pub(crate) struct Completion {
+    /// bash, zsh, fish, elvish, powershell
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,63 @@
+//! The commands, one file each, and the way from a parsed command line to its file.
+
+mod actions;
+mod apply;
+mod approvals;
+mod bench;
+mod completion;
+mod connector;
+mod doctor;
+mod explain;
+mod folder; // reads a workspace folder
+mod keys;
+mod lint;
+mod rebuild;
+mod runs;
+mod serve;
+mod status;
+mod verify;
+
+use std::future::Future;
+
+use anyhow::{Context as _, Result};
+
+use crate::cli::{Cli, Command, Global};
+use crate::client::Client;
+use crate::output::Out;
+use crate::target;
+
+/// Carries out a command.
+pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
+    let global = cli.global;
+    match cli.command {
+        Command::Serve(args) => serve::run(&global, args),
+        Command::Apply(args) => wait(apply::run(&global, args, out)),
+        Command::Lint(args) => lint::run(&args, out),
+        Command::Status => wait(status::run(&global, out)),
+        Command::Runs(args) => wait(runs::run(&global, args, out)),
+        Command::Actions(args) => wait(actions::run(&global, args, out)),
+        Command::Approvals(command) => wait(approvals::run(&global, command, out)),
+        Command::Explain(args) => wait(explain::run(&global, args, out)),
+        Command::Verify(args) => verify::run(&global, args, out),
+        Command::Rebuild => rebuild::run(&global, out),
+        Command::Keys(command) => wait(keys::run(&global, command, out)),
+        Command::Connector(command) => wait(connector::run(&global, command, out)),
+        Command::Doctor(args) => wait(doctor::run(&global, &args, out)),
+        Command::Bench(args) => bench::run(&global, &args, out),
+        Command::Completion(args) => completion::run(&args),
+    }
+}
+
+/// A client of the server that the flags mean.
+fn client(global: &Global) -> Result<Client> {
+    Client::new(target::find(global)?)
+}
+
+/// Runs one command's conversation on this thread.
+fn wait(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,133 @@
+//! `countersign bench`: durable decisions a second, beside what the disk can do in the same minutes.
+//!
+//! A server of its own, as a child process on a temporary directory of the same disk, asked over loopback by one
+//! keep-alive client with N requests in flight. Two figures, because a decision and a call are two things: `refused`
+//! (decided `never`: one flush, no call) and `read` (autonomous: one call to an echo in this process, one flush).
+//! A disk probe runs before and after each measurement: flushes vary by the minute, so the ratio is the claim.
+
+mod echo; // a tool that answers at once
+mod load; // N requests in flight
+mod server; // the child and its workspace
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::cli::{Bench, Global};
+use crate::output::{Out, table};
+
+/// Flushes of one probe.
+const PROBE_FLUSHES: u32 = 300;
+
+/// What the disk can do.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Probe {
+    /// One after the other.
+    pub(super) flushes_per_s: f64,
+    /// Median of one.
+    pub(super) p50_us: u64,
+    /// Slow one.
+    pub(super) p99_us: u64,
+}
+
+/// Appends and flushes in `dir`, one after the other.
+pub(super) fn probe(dir: &Path, flushes: u32) -> Result<Probe> {
+    let report = journal::probe(dir, flushes)?;
+    Ok(Probe { flushes_per_s: report.flushes_per_s, p50_us: report.p50_us, p99_us: report.p99_us })
+}
+
+/// One line of the result.
+#[derive(Debug, Serialize)]
+struct Row {
+    kind: &'static str,
+    in_flight: u16,
+    decisions: u64,
+    errors: u64,
+    seconds: f64,
+    decisions_per_s: f64,
+    p50_us: u64,
+    p99_us: u64,
+    probe_before: Probe,
+    probe_after: Probe,
+    p50_by_flush: f64,
+}
+
+pub(super) fn run(global: &Global, args: &Bench, out: &Out) -> Result<()> {
+    let place = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => global
+            .data
+            .ancestors()
+            .skip(1)
+            .find(|dir| dir.is_dir())
+            .map_or_else(|| Path::new(".").to_path_buf(), Path::to_path_buf),
+    };
+    let dir = tempfile::Builder::new().prefix("countersign-bench-").tempdir_in(place)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let rows = runtime.block_on(measure(dir.path(), args, out))?;
+    if out.json {
+        return out.value(&serde_json::json!({"method": METHOD, "rows": rows}));
+    }
+    out.line(METHOD)?;
+    out.line("")?;
+    out.line(table(
+        ["kind", "in flight", "decisions/s", "p50 us", "p99 us", "errors", "flush p50 us", "p50 / flush"],
+        rows.iter().map(|row| {
+            [
+                row.kind.to_owned(),
+                row.in_flight.to_string(),
+                format!("{:.0}", row.decisions_per_s),
+                row.p50_us.to_string(),
+                row.p99_us.to_string(),
+                row.errors.to_string(),
+                format!("{} {}", row.probe_before.p50_us, row.probe_after.p50_us),
+                format!("{:.2}", row.p50_by_flush),
+            ]
+        }),
+    ))
+}
+
+const METHOD: &str = "\
+Method: server as a child process, recorder on, every acknowledged decision flushed; this process is client and
+echo tool on the same machine; keep-alive HTTP over loopback, one action a request, closed loop with N in flight.
+Disk probe of 300 flushes before and after each line, on the same disk. kind `refused`: decided never, no call.
+kind `read`: autonomous, one call to the echo.";
+
+async fn measure(dir: &Path, args: &Bench, out: &Out) -> Result<Vec<Row>> {
+    let echo = echo::start().await?;
+    let server = server::start(dir, echo).await?;
+    let mut rows = vec![];
+    for &in_flight in &args.in_flight {
+        for (kind, tool) in [("refused", "echo.forbidden"), ("read", "echo.ping")] {
+            if !out.json {
+                out.error(&out.dim(&format!("measuring {kind}, {in_flight} in flight")));
+            }
+            let before = probe(dir, PROBE_FLUSHES)?;
+            let span = Duration::from_secs(args.seconds.into());
+            let result = load::run(&server, tool, in_flight.max(1), span).await?;
+            let after = probe(dir, PROBE_FLUSHES)?;
+            rows.push(row(kind, in_flight, &result, before, after));
+        }
+    }
+    Ok(rows)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn row(kind: &'static str, in_flight: u16, load: &load::Load, before: Probe, after: Probe) -> Row {
+    let flush = (before.p50_us + after.p50_us) as f64 / 2.0;
+    Row {
+        kind,
+        in_flight,
+        decisions: load.done,
+        errors: load.errors,
+        seconds: load.seconds,
+        decisions_per_s: load.done as f64 / load.seconds,
+        p50_us: load.p50_us,
+        p99_us: load.p99_us,
+        p50_by_flush: load.p50_us as f64 / flush.max(1.0),
+        probe_before: before,
+        probe_after: after,
+    }
+}

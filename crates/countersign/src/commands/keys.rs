@@ -1,0 +1,108 @@
+//! `countersign keys`: API keys and console login links.
+//!
+//! A key's secret leaves the server once. It is shown, or written to a new file that only its owner can read.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::cli::{Global, Keys};
+use crate::client::encode;
+use crate::failure::Failure;
+use crate::output::{Out, moment, table, visible};
+
+use super::client;
+
+pub(super) async fn run(global: &Global, command: Keys, out: &Out) -> Result<()> {
+    let client = client(global)?;
+    match command {
+        Keys::Create { agent, person, scope, out: file } => {
+            if let Some(file) = &file
+                && file.exists()
+            {
+                return Err(Failure::usage(format!("`{}` exists already", file.display()))
+                    .hint("choose another name: a key is never written over another file")
+                    .into());
+            }
+            let body = api::CreateKey { agent, person, scopes: scope };
+            let key: api::Key = client.post("/v1/keys", &body).await?;
+            created(key, file.as_deref(), out)
+        }
+        Keys::List => {
+            let keys: Vec<api::Key> = client.list("/v1/keys", 10_000).await?;
+            if out.json {
+                return out.value(&keys);
+            }
+            if keys.is_empty() {
+                return out.line("no keys");
+            }
+            out.line(table(
+                ["key", "for", "scopes", "made", "revoked"],
+                keys.into_iter().map(|key| {
+                    [
+                        key.id,
+                        key.principal,
+                        key.scopes.join(","),
+                        moment(key.created_at),
+                        key.revoked_at.map(moment).unwrap_or_default(),
+                    ]
+                }),
+            ))
+        }
+        Keys::Revoke { key } => {
+            let key: Value = client.post(&format!("/v1/keys/{}/revoke", encode(&key)), &json!({})).await?;
+            if out.json { out.value(&key) } else { out.line("revoked: it opens nothing from now on") }
+        }
+        Keys::Login { person } => {
+            let link: Value = client.post("/v1/login-links", &json!({"person": person})).await?;
+            if out.json {
+                return out.value(&link);
+            }
+            let url = link.get("url").and_then(Value::as_str).unwrap_or_default();
+            out.line(url)?;
+            out.error(
+                &out.dim(&format!("opens the console as {} once, within 10 minutes", visible(&person))),
+            );
+            Ok(())
+        }
+    }
+}
+
+fn created(mut key: api::Key, file: Option<&Path>, out: &Out) -> Result<()> {
+    let secret = key
+        .secret
+        .clone()
+        .ok_or_else(|| Failure::refused("the server made the key but did not tell it").hint("revoke it"))?;
+    if let Some(path) = file {
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| lost(&key, path, &error))?;
+        writeln!(file, "{secret}").map_err(|error| lost(&key, path, &error))?;
+        key.secret = None;
+    }
+    if out.json {
+        return out.value(&key);
+    }
+    if let Some(path) = file {
+        return out.line(format!("{} for {} is in {}", key.id, visible(&key.principal), path.display()));
+    }
+    out.line(&secret)?;
+    out.error(&out.dim(&format!(
+        "{} for {} ({}); shown only now",
+        key.id,
+        visible(&key.principal),
+        key.scopes.join(", ")
+    )));
+    Ok(())
+}
+
+fn lost(key: &api::Key, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::refused(format!("the key could not be written to `{}`: {error}", path.display()))
+        .hint(format!("revoke it with `countersign keys revoke {}` and make another", key.id))
+}

@@ -1,0 +1,37 @@
+//! `countersign serve`: runs the server until it is told to stop.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Global, Serve};
+
+pub(super) fn run(global: &Global, args: Serve) -> Result<()> {
+    let filter = EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if global.json {
+        logs.json().init();
+    } else {
+        logs.with_target(false).init();
+    }
+    let mut config = server::Config::new(global.data.clone());
+    config.workspace = args.workspace;
+    config.listen = args.listen;
+    config.root_key_file = args.root_key.or_else(root_key_default);
+    config.allowed_hosts = args.allow_host;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(server::serve(config))
+}
+
+/// Where the root key lies unless told otherwise.
+pub(super) fn root_key_default() -> Option<PathBuf> {
+    let config = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute())
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))?;
+    Some(config.join("countersign").join("root.key"))
+}

@@ -1,0 +1,84 @@
+//! `countersign verify`: checks a data directory, or a copy of it, without a server.
+//!
+//! Every frame, every entry, every tree root and the signed checkpoint. It trusts nothing that the server says and
+//! writes nothing.
+
+use std::path::Path;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::cli::{Global, Verify};
+use crate::failure::Failure;
+use crate::output::{Out, visible};
+
+pub(super) fn run(global: &Global, args: Verify, out: &Out) -> Result<()> {
+    let dir = args.dir.unwrap_or_else(|| global.data.clone());
+    if !dir.is_dir() {
+        return Err(Failure::usage(format!("`{}` is not a folder", dir.display()))
+            .hint("give the data directory of a server, or a copy of it")
+            .into());
+    }
+    match check(&dir, out) {
+        Ok(verified) => show(&verified, out),
+        Err(fault) => Err(Failure::refused(fault.to_string())
+            .code("journal_damaged")
+            .hint("stop the server, keep a copy of the directory as it is, then restore from a backup")
+            .into()),
+    }
+}
+
+fn check(dir: &Path, out: &Out) -> Result<journal::Verified, journal::Fault> {
+    let bar = if out.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    if let Ok(style) = ProgressStyle::with_template("verifying {bar:30} {bytes}/{total_bytes} {msg}") {
+        bar.set_style(style);
+    }
+    let result = journal::verify(dir, &mut |progress: journal::Progress| {
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes);
+        bar.set_message(format!("{} entries", progress.entries));
+    });
+    bar.finish_and_clear();
+    result
+}
+
+fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
+    if out.json {
+        let logs: Vec<_> = verified
+            .logs
+            .iter()
+            .map(|log| {
+                json!({
+                    "name": log.name,
+                    "size": log.size,
+                    "root": hex(&log.root),
+                    "checkpoint_size": log.checkpoint_size,
+                    "payloads": log.payloads,
+                    "signed_by": log.signed_by,
+                })
+            })
+            .collect();
+        return out.value(&json!({
+            "verified": true, "entries": verified.entries, "logs": logs, "torn_tail": verified.torn_tail,
+        }));
+    }
+    for log in &verified.logs {
+        out.line(format!("log {}: {} entries, {} payloads", visible(&log.name), log.size, log.payloads))?;
+        out.line(format!("  root        {}", hex(&log.root)))?;
+        match (log.checkpoint_size, &log.signed_by) {
+            (Some(size), Some(key)) => {
+                out.line(format!("  checkpoint  {size} entries, signed by {}", visible(key)))?;
+            }
+            _ => out.line(out.warn("  checkpoint  none yet: nothing signed vouches for this log"))?,
+        }
+    }
+    if let Some(note) = &verified.torn_tail {
+        out.line(out.warn(&visible(note)))?;
+    }
+    out.line(format!("{} {} entries", out.good("verified:"), verified.entries))
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    kernel::digest::Digest(*bytes).to_string()
+}
