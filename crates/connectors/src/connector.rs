@@ -92,7 +92,7 @@ impl Connector {
         let way = match &spec.kind {
             Kind::Mcp { endpoint: Endpoint::Http { url } } => {
                 let (url, client) = client(url)?;
-                server(Reach::Http { url: url.into(), client })
+                server(Reach::Http { url, client })
             }
             Kind::Mcp { endpoint: Endpoint::Stdio { command, env } } => {
                 server(Reach::Stdio(Program::new(command.clone(), env.clone(), shared.tasks.clone())))

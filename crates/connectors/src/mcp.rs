@@ -38,7 +38,7 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
 /// How a server is reached.
 #[derive(Clone, Debug)]
 pub(crate) enum Reach {
-    Http { url: String, client: reqwest::Client },
+    Http { url: reqwest::Url, client: reqwest::Client },
     Stdio(stdio::Program),
 }
 

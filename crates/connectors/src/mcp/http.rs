@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use http::header::{ACCEPT, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use reqwest::Response;
+use reqwest::{Response, Url};
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, GetExtensions, RequestId, ServerJsonRpcMessage, ServerNotification,
 };
@@ -28,6 +28,7 @@ use tokio::time::Instant;
 
 use super::session::LISTING_BYTES_MAX;
 use super::{Server, Wait};
+use crate::egress;
 use crate::fault::{self, Fault, Terms};
 use crate::flight::Flight;
 use crate::secret::Keyring;
@@ -60,6 +61,8 @@ pub(super) struct Poster {
     patience: Duration,
     changed: Arc<AtomicBool>,
     last: LastFault,
+    /// Whether the end of a stream is worth waiting for: its connection is used again.
+    reuses: bool,
 }
 
 /// The transport of a session: nothing is retried, resumed or recovered by itself.
@@ -92,13 +95,22 @@ struct Asked<'a> {
 impl Poster {
     pub(super) fn new(
         client: reqwest::Client,
+        url: &Url,
         server: &Server,
         wait: Wait,
         changed: Arc<AtomicBool>,
     ) -> Self {
         let terms = Terms { keyed: false, unavailable_is_certain: server.unavailable_is_certain };
         let last = Arc::new(Mutex::new(None));
-        Self { client, keyring: Arc::clone(&server.keyring), terms, patience: wait.patience, changed, last }
+        Self {
+            client,
+            keyring: Arc::clone(&server.keyring),
+            terms,
+            patience: wait.patience,
+            changed,
+            last,
+            reuses: egress::reuses_connections(url),
+        }
     }
 
     pub(super) fn last_fault(&self) -> LastFault {
@@ -200,7 +212,9 @@ impl Poster {
             let message: ServerJsonRpcMessage = serde_json::from_str(&data)
                 .map_err(|_| Fault::unknown("the answer is not a message of MCP"))?;
             if answers(&message, id) {
-                drop(tokio::time::timeout(REST_PATIENCE, events.next()).await);
+                if self.reuses {
+                    drop(tokio::time::timeout(REST_PATIENCE, events.next()).await);
+                }
                 return Ok(message);
             }
             if let ServerJsonRpcMessage::Notification(notification) = &message

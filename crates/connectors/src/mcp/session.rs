@@ -82,9 +82,9 @@ pub(super) async fn open(server: &Server, wait: Wait) -> Result<Session, Fault> 
     let end = CancellationToken::new();
     let (service, child) = match &server.reach {
         Reach::Http { url, client } => {
-            let poster = http::Poster::new(client.clone(), server, wait, Arc::clone(&changed));
+            let poster = http::Poster::new(client.clone(), url, server, wait, Arc::clone(&changed));
             let last = poster.last_fault();
-            let transport = http::transport(poster, url, server.in_flight_max);
+            let transport = http::transport(poster, url.as_str(), server.in_flight_max);
             let served = listener.serve_with_ct(transport, end.clone()).await;
             let service = served.map_err(|_| http::taken(&last, "the server did not open a session"))?;
             (service, None)
