@@ -1,0 +1,6 @@
+//! Stories of the views.
+
+mod questions;
+mod same;
+mod speed;
+mod story;
