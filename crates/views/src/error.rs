@@ -46,6 +46,21 @@ impl Error {
         }
     }
 
+    /// Whether it says that the file cannot be trusted any more, and not only that something was in the way.
+    pub(crate) fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Row(_) => true,
+            Self::Sqlite(error) => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
+            Self::Open { .. }
+            | Self::Entry { .. }
+            | Self::Gap { .. }
+            | Self::OtherLog { .. }
+            | Self::After { .. }
+            | Self::Write(_) => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {

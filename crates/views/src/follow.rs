@@ -17,6 +17,11 @@ use crate::views::Views;
 impl Views {
     /// Takes entries in, in order. Those that the views already hold are skipped; a gap is an error. All or nothing.
     pub fn follow(&self, entries: &[Stored]) -> Result<(), Error> {
+        let taken = self.take_in(entries);
+        self.noting_damage(taken)
+    }
+
+    fn take_in(&self, entries: &[Stored]) -> Result<(), Error> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.applied();
         let mut next = before;

@@ -33,16 +33,24 @@ pub(crate) struct About {
 
 /// The approval that an event is about, if it is about one.
 pub fn approval_of(event: &Event) -> Option<&ApprovalId> {
+    names(event).1
+}
+
+/// The run and the approval that an event names by itself.
+fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
     match event {
+        Event::RunStarted { run, .. }
+        | Event::RunFinished { run, .. }
+        | Event::ActionProposed { run, .. } => (Some(run), None),
         Event::ApprovalRequested { approval, .. }
         | Event::ApprovalGiven { approval, .. }
         | Event::ApprovalRejected { approval, .. }
         | Event::ApprovalExpired { approval, .. }
         | Event::ApprovalWithdrawn { approval, .. }
-        | Event::ApprovalUsed { approval, .. } => Some(approval),
+        | Event::ApprovalUsed { approval, .. } => (None, Some(approval)),
         Event::TimerSet { purpose, .. } => match purpose {
-            Purpose::Expire { approval, .. } => Some(approval),
-            Purpose::LookUp { .. } | Purpose::Retry { .. } => None,
+            Purpose::Expire { approval, .. } => (None, Some(approval)),
+            Purpose::LookUp { .. } | Purpose::Retry { .. } => (None, None),
         },
         Event::LogStarted { .. }
         | Event::ClockJumped { .. }
@@ -55,9 +63,6 @@ pub fn approval_of(event: &Event) -> Option<&ApprovalId> {
         | Event::ConnectorRemoved { .. }
         | Event::KeyCreated { .. }
         | Event::KeyRevoked { .. }
-        | Event::RunStarted { .. }
-        | Event::RunFinished { .. }
-        | Event::ActionProposed { .. }
         | Event::ActionDecided(_)
         | Event::ActionRefused { .. }
         | Event::ActionDeferred { .. }
@@ -67,18 +72,7 @@ pub fn approval_of(event: &Event) -> Option<&ApprovalId> {
         | Event::ActionUnknown { .. }
         | Event::ActionLookedUp { .. }
         | Event::ActionHandedOver { .. }
-        | Event::TimerFired { .. } => None,
-    }
-}
-
-fn run_of(event: &Event) -> Option<&RunId> {
-    if let Event::RunStarted { run, .. }
-    | Event::RunFinished { run, .. }
-    | Event::ActionProposed { run, .. } = event
-    {
-        Some(run)
-    } else {
-        None
+        | Event::TimerFired { .. } => (None, None),
     }
 }
 
@@ -165,7 +159,7 @@ impl Lists {
         let mut about = About { run: None, action, approval: approval_of(&entry.event).cloned() };
         let of_action =
             about.action.as_ref().and_then(|id| state::action(table, id)).map(|action| action.run);
-        about.run = entry.run.clone().or_else(|| run_of(&entry.event).cloned()).or(of_action);
+        about.run = entry.run.clone().or_else(|| names(&entry.event).0.cloned()).or(of_action);
         let before = Seen::look(table, &about);
         state::apply(table, entry);
         let after = Seen::look(table, &about);

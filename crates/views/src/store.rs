@@ -44,12 +44,14 @@ pub(crate) fn read_range(
 impl Views {
     /// The state row, as of [`Views::applied`] or later.
     pub fn row(&self, key: &RowKey) -> Result<Option<Arc<Row>>, Error> {
-        read_row(&*self.pool.take()?, key)
+        let row = read_row(&*self.pool.take()?, key);
+        self.noting_damage(row)
     }
 
     /// State rows of one kind in order of their ids, from `from` on.
     pub fn rows(&self, noun: Noun, from: &str, limit: usize) -> Result<Vec<(String, Arc<Row>)>, Error> {
-        read_range(&*self.pool.take()?, noun, from, limit)
+        let rows = read_range(&*self.pool.take()?, noun, from, limit);
+        self.noting_damage(rows)
     }
 }
 

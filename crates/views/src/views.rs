@@ -16,6 +16,13 @@ use crate::schema;
 /// Pages of the writer's cache, in KiB: keeps the upper levels of all indexes of a busy log in memory.
 const CACHE_KIB: i64 = 65_536;
 
+/// How the file was left, in `meta`. While it is open, and after a process that was killed: all of it is looked at.
+const LEFT_OPEN: i64 = 0;
+/// Closed properly.
+const CLOSED: i64 = 1;
+/// Something in it could not be read: it is wiped.
+const DAMAGED: i64 = 2;
+
 /// Rows derived from one log.
 pub struct Views {
     pub(crate) pool: Pool,
@@ -86,14 +93,23 @@ impl Views {
     }
 
     fn over(path: &Path, writer: Connection, applied: u64) -> Result<Self, Error> {
-        // Until it is closed, the file counts as not closed properly: the next opening looks at all of it.
-        writer.execute("INSERT OR REPLACE INTO meta VALUES('closed', 0)", [])?;
+        writer.execute("INSERT OR REPLACE INTO meta VALUES('closed', ?1)", [LEFT_OPEN])?;
         Ok(Self { pool: Pool::new(path), writer: Mutex::new(writer), applied: AtomicU64::new(applied) })
     }
 
     /// Entries that the views hold.
     pub fn applied(&self) -> u64 {
         self.applied.load(Ordering::Acquire)
+    }
+
+    /// Passes a result on; where it shows damage, the file says so itself and is wiped at the next opening.
+    pub(crate) fn noting_damage<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if result.as_ref().is_err_and(Error::is_damage) {
+            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            // Best effort: a file that cannot even take this is found damaged when it is opened.
+            drop(writer.execute("UPDATE meta SET value = ?1 WHERE key = 'closed'", [DAMAGED]));
+        }
+        result
     }
 }
 
@@ -102,7 +118,8 @@ impl Drop for Views {
         self.pool.clear();
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
         // Best effort: where it fails, the next opening takes longer.
-        drop(writer.execute("INSERT OR REPLACE INTO meta VALUES('closed', 1)", []));
+        let closing = "UPDATE meta SET value = ?1 WHERE key = 'closed' AND value = ?2";
+        drop(writer.execute(closing, [CLOSED, LEFT_OPEN]));
     }
 }
 
@@ -164,7 +181,11 @@ fn read_meta(path: &Path) -> Result<(Connection, Meta), Unreadable> {
     if version != schema::VERSION {
         return Ok((connection, Meta { version, applied: 0 }));
     }
-    if meta(&connection, "closed")? != Some(1) {
+    let closed = meta(&connection, "closed")?;
+    if closed == Some(DAMAGED) {
+        return Err(Unreadable::Damaged("a row could not be read when they were last open".to_owned()));
+    }
+    if closed != Some(CLOSED) {
         let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if found != "ok" {
             return Err(Unreadable::Damaged(found));

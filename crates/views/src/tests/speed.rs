@@ -6,7 +6,7 @@ use super::story::{Story, WAYS};
 use crate::Views;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the rate is what this is for")]
+#[expect(clippy::disallowed_methods, reason = "it measures; nothing depends on what it reads")]
 fn a_long_journal_is_followed() {
     if std::env::var_os("RUN_SLOW_TESTS").is_none() {
         return;

@@ -305,7 +305,7 @@ impl Story {
                 self.confirm(&action, SettledBy::Answer);
             }
             Way::Rejected => {
-                self.add_with(Event::ApprovalRejected { approval, action, by: ada() }, &["reason"])
+                self.add_with(Event::ApprovalRejected { approval, action, by: ada() }, &["reason"]);
             }
             Way::Expired => {
                 self.add(Event::TimerFired { timer, due });
