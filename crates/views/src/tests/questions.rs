@@ -222,12 +222,15 @@ fn no_question_reads_a_whole_table() {
     let reader = views.pool.take().unwrap();
     for (sql, values) in questions {
         let mut statement = reader.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        // A search by position alone reads the whole table where few rows are what was asked for.
+        let chosen = sql.contains(" AS t ") && values > 2;
         let values = rusqlite::params_from_iter(vec![1_i64; values]);
         let steps: Vec<String> =
             statement.query_map(values, |row| row.get(3)).unwrap().map(Result::unwrap).collect();
         for step in &steps {
             assert!(step.starts_with("SEARCH"), "{step}\n{sql}");
         }
+        assert!(!chosen || steps[0].contains("USING INDEX"), "{}\n{sql}", steps[0]);
         assert!(!steps.is_empty());
     }
 }
