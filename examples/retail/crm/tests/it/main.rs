@@ -1,0 +1,9 @@
+//! The CRM as others see it: its answers, its ledger, its addresses, its death and return.
+
+mod answers; // what each tool answers and changes, on the example's data
+mod files; // the example's manifest and recordings are what this CRM says
+mod ledger; // what the file holds, and what is found at start
+mod process; // the program itself: killed, restarted, over standard input
+mod recorded; // conversations recorded elsewhere, call by call
+mod stage; // a CRM on a stage: data, ledger, clock
+mod web; // MCP and the operator's pages
