@@ -157,9 +157,9 @@ impl Lists {
     pub(crate) fn apply(&mut self, table: &mut BatchTable<'_>, entry: &Entry) -> About {
         let action = entry.event.action().cloned();
         let mut about = About { run: None, action, approval: approval_of(&entry.event).cloned() };
-        let of_action =
-            about.action.as_ref().and_then(|id| state::action(table, id)).map(|action| action.run);
-        about.run = entry.run.clone().or_else(|| names(&entry.event).0.cloned()).or(of_action);
+        about.run = entry.run.clone().or_else(|| names(&entry.event).0.cloned()).or_else(|| {
+            about.action.as_ref().and_then(|id| state::action(table, id)).map(|action| action.run)
+        });
         let before = Seen::look(table, &about);
         state::apply(table, entry);
         let after = Seen::look(table, &about);

@@ -23,6 +23,10 @@ const CLOSED: i64 = 1;
 /// Something in it could not be read: it is wiped.
 const DAMAGED: i64 = 2;
 
+/// Pages of 4 KiB in the log of changes before they are folded into the file. Many, because the same pages change
+/// again with every batch, and folding waits for the disk.
+const WAL_PAGES: i64 = 16_384;
+
 /// Rows derived from one log.
 pub struct Views {
     pub(crate) pool: Pool,
@@ -206,6 +210,7 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     Ok(connection)
 }
 
