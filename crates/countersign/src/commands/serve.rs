@@ -19,6 +19,7 @@ pub(super) fn run(global: &Global, args: Serve) -> Result<()> {
     config.workspace = args.workspace;
     config.listen = args.listen;
     config.root_key_file = args.root_key.or_else(root_key_default);
+    config.root_key = std::env::var("COUNTERSIGN_ROOT_KEY").ok();
     config.allowed_hosts = args.allow_host;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

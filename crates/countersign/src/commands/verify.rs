@@ -55,26 +55,41 @@ fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
                     "root": hex(&log.root),
                     "checkpoint_size": log.checkpoint_size,
                     "payloads": log.payloads,
-                    "signed_by": log.signed_by,
+                    "payloads_missing": log.payloads_missing,
+                    "verifier_key": log.vkey,
                 })
             })
             .collect();
         return out.value(&json!({
-            "verified": true, "entries": verified.entries, "logs": logs, "torn_tail": verified.torn_tail,
+            "verified": true, "entries": verified.entries, "bytes": verified.bytes, "logs": logs,
+            "torn_tail": verified.torn.as_ref().map(|torn| json!({"why": torn.why.to_string(), "bytes": torn.bytes})),
         }));
     }
     for log in &verified.logs {
-        out.line(format!("log {}: {} entries, {} payloads", visible(&log.name), log.size, log.payloads))?;
+        let missing = match log.payloads_missing {
+            0 => String::new(),
+            missing => format!(", {missing} erased"),
+        };
+        out.line(format!(
+            "log {}: {} entries, {} payloads{missing}",
+            visible(&log.name),
+            log.size,
+            log.payloads
+        ))?;
         out.line(format!("  root        {}", hex(&log.root)))?;
-        match (log.checkpoint_size, &log.signed_by) {
-            (Some(size), Some(key)) => {
-                out.line(format!("  checkpoint  {size} entries, signed by {}", visible(key)))?;
+        match log.checkpoint_size {
+            Some(size) => {
+                out.line(format!("  checkpoint  {size} entries, signed by {}", visible(&log.vkey)))?
             }
-            _ => out.line(out.warn("  checkpoint  none yet: nothing signed vouches for this log"))?,
+            None => out.line(out.warn("  checkpoint  none yet: nothing signed vouches for this log"))?,
         }
     }
-    if let Some(note) = &verified.torn_tail {
-        out.line(out.warn(&visible(note)))?;
+    if let Some(torn) = &verified.torn {
+        let note = format!(
+            "torn tail: {} bytes after the last whole batch ({}); the server cuts them when it starts",
+            torn.bytes, torn.why
+        );
+        out.line(out.warn(&visible(&note)))?;
     }
     out.line(format!("{} {} entries", out.good("verified:"), verified.entries))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use retail_agent::{Client, Player, Waiting, load, start};
+use retail_agent::{Call, Client, Player, Waiting, load, start};
 use serde_json::json;
 
 /// Plays recorded shop conversations through a countersign server, one run a conversation.
@@ -71,17 +71,28 @@ async fn play(args: Args) -> Result<()> {
     let bar = ProgressBar::with_draw_target(Some(calls as u64), ProgressDrawTarget::stderr());
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} calls  {msg}")?);
     let mut statuses: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut same, mut repeats) = (0_u64, 0_u64);
+    let (mut same, mut repeats, mut skipped) = (0_u64, 0_u64, 0_u64);
     for conversation in &conversations {
         let run = start(&player.client, &player.name, conversation).await?;
         bar.set_message(conversation.task.clone());
         let mut waits = false;
+        // A call that failed then and succeeded now: the recorded repetition of it would be a second write.
+        let mut spared: Option<&Call> = None;
         for call in &conversation.calls {
+            if spared.is_some_and(|before| before.tool == call.tool && before.arguments == call.arguments) {
+                spared = None;
+                skipped += 1;
+                bar.inc(1);
+                continue;
+            }
             let played = player.call(&run.id, conversation, call).await.with_context(|| {
                 format!("conversation `{}`, call {} ({})", conversation.id, call.index, call.tool)
             })?;
             repeats += u64::from(played.repeats);
             waits |= !played.action.settled;
+            let done = played.action.status == "confirmed"
+                && !played.action.output.as_ref().is_some_and(|output| output.is_error);
+            spared = (call.error && done).then_some(call);
             *statuses.entry(played.action.status).or_default() += 1;
             same += u64::from(played.action.output.is_some_and(|output| output.text == call.output));
             bar.inc(1);
@@ -96,7 +107,7 @@ async fn play(args: Args) -> Result<()> {
     if args.json {
         let summary = json!({
             "conversations": conversations.len(), "calls": calls, "outputs_identical": same,
-            "repeats": repeats, "actions": statuses,
+            "repeats": repeats, "skipped": skipped, "actions": statuses,
         });
         writeln!(stdout, "{summary}")?;
         return Ok(());
@@ -106,5 +117,8 @@ async fn play(args: Args) -> Result<()> {
         writeln!(stdout, "  {count:>5} {status}")?;
     }
     writeln!(stdout, "  {same:>5} answered as recorded")?;
+    if skipped > 0 {
+        writeln!(stdout, "  {skipped:>5} recorded repetitions were not needed")?;
+    }
     Ok(())
 }

@@ -80,7 +80,8 @@ impl Player {
             // Nothing was done for certain and the tool did not say why: the agent may ask again.
             let open =
                 matches!(action.failure.as_deref(), Some("not_applied" | "unreachable" | "rate_limited"));
-            if action.status == "failed" && open && anew < ANEW_MAX {
+            // Where the recording has an error, too, its agent's own next call is the repetition.
+            if action.status == "failed" && open && !call.error && anew < ANEW_MAX {
                 anew += 1;
                 repeats += 1;
                 continue;

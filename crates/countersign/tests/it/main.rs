@@ -1,0 +1,9 @@
+//! The one integration binary: the command line as its users meet it, against real processes.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod approvals; // from the agent's proposal to the countersignature
+mod journal; // verify on journals that were damaged on purpose
+mod offline; // what works without a server
+mod shop; // a server and the shop's CRM as child processes
+mod workspace; // applying a folder
