@@ -79,7 +79,7 @@ fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
         out.line(format!("  root        {}", hex(&log.root)))?;
         match log.checkpoint_size {
             Some(size) => {
-                out.line(format!("  checkpoint  {size} entries, signed by {}", visible(&log.vkey)))?
+                out.line(format!("  checkpoint  {size} entries, signed by {}", visible(&log.vkey)))?;
             }
             None => out.line(out.warn("  checkpoint  none yet: nothing signed vouches for this log"))?,
         }
