@@ -40,7 +40,7 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What to do.
     pub(crate) hint: Option<String>,
-    /// Stable code, with a page in `docs/errors/`.
+    /// Stable code: a page in `docs/errors/`, or in `docs/guide/cli.md` where it is the command line's own.
     pub(crate) code: Option<String>,
     /// One line each, where several things are wrong.
     pub(crate) problems: Vec<api::FileProblem>,

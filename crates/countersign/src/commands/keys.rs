@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::{Global, Keys};
 use crate::client::encode;
@@ -53,16 +53,16 @@ pub(super) async fn run(global: &Global, command: Keys, out: &Out) -> Result<()>
             ))
         }
         Keys::Revoke { key } => {
-            let key: Value = client.post(&format!("/v1/keys/{}/revoke", encode(&key)), &json!({})).await?;
+            let key: api::Key = client.post(&format!("/v1/keys/{}/revoke", encode(&key)), &json!({})).await?;
             if out.json { out.value(&key) } else { out.line("revoked: it opens nothing from now on") }
         }
         Keys::Login { person } => {
-            let link: Value = client.post("/v1/login-links", &json!({"person": person})).await?;
+            let link: api::LoginLink =
+                client.post("/v1/login-links", &api::CreateLoginLink { person: person.clone() }).await?;
             if out.json {
                 return out.value(&link);
             }
-            let url = link.get("url").and_then(Value::as_str).unwrap_or_default();
-            out.line(url)?;
+            out.line(visible(&link.url))?;
             out.error(
                 &out.dim(&format!("opens the console as {} once, within 10 minutes", visible(&person))),
             );

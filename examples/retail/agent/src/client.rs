@@ -72,12 +72,13 @@ impl Client {
 
     /// Starts the run of a conversation, or finds it again.
     pub async fn start_run(&self, conversation: &str, title: &str) -> Result<api::Run, ClientError> {
+        // No idempotency key beside it: the conversation itself finds the run again, through `/mcp`, too.
         let body = api::StartRun {
-            title: Some(title.to_owned()),
+            title: Some(title.to_owned()).filter(|title| !title.is_empty()),
             conversation: Some(conversation.to_owned()),
             ..api::StartRun::default()
         };
-        self.send(Method::POST, "/v1/runs", Some(&body), Some(&format!("run/{conversation}"))).await
+        self.send(Method::POST, "/v1/runs", Some(&body), None).await
     }
 
     /// Proposes an action; the same key gives the same action again.

@@ -11,6 +11,10 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use serde_json::{Value, json};
 
+/// Codes that say "not now": over `/v1` they come with status 503.
+const AGAIN: [&str; 6] =
+    ["fact_unavailable", "conflict_held", "deferred", "busy", "stopping", "views_failed"];
+
 /// What the agent was answered.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
@@ -130,7 +134,7 @@ fn text_of(result: &Value) -> String {
 fn not_taken(result: &Value) -> ClientError {
     let code = result["structuredContent"]["code"].as_str().unwrap_or("unknown").to_owned();
     let detail = text_of(result);
-    if matches!(code.as_str(), "busy" | "deferred" | "closed" | "unavailable") || code.starts_with("fact_") {
+    if AGAIN.contains(&code.as_str()) {
         return ClientError::Again { detail, code, after: std::time::Duration::from_millis(250) };
     }
     ClientError::Refused(Box::new(api::Problem {
