@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use kernel::action::{ATTEMPTS_MAX, Action, Outcome, SettledBy, Status, provider_key};
+use kernel::action::{ATTEMPTS_MAX, Action, Cause, Outcome, SettledBy, Status, provider_key};
 use kernel::actor::Actor;
 use kernel::clock::Millis;
 use kernel::event::Event;
 use kernel::id::ActionId;
 use kernel::judge::Judge;
-use kernel::ports::{Call, Output};
+use kernel::ports::{Call, FailureClass, Output};
 use kernel::timer::Purpose;
 use serde_json::Value;
 
@@ -73,7 +73,11 @@ impl Engine {
             let recorded = self
                 .ask(move |desk| {
                     let action = found(desk.table(), &id)?;
-                    let (outcome, named) = record(desk, &answer, &subject, action.run.as_str())?;
+                    let (mut outcome, named) = record(desk, &answer, &subject, action.run.as_str())?;
+                    if attempt > 1 && action.class.repeatable() && !answered(outcome) {
+                        // That the repeat did not arrive says nothing about the call before it.
+                        outcome = Outcome::Unknown(Cause::Cut);
+                    }
                     let mut named = Some(named);
                     let events = action.settle(attempt, outcome, SettledBy::Answer)?;
                     let mut events: Vec<_> =
@@ -239,6 +243,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether the system itself spoke about the call.
+fn answered(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Confirmed | Outcome::Failed(FailureClass::Refused))
 }
 
 pub(crate) fn log_failure(id: &ActionId, error: &Error) {

@@ -229,7 +229,16 @@ impl Engine {
         });
         let mut news = durable.subscribe();
         let owner = Owner::new(desk, parts.journal, tasks, durable, on_timer, clock_jumped);
-        engine.inner.tracker.spawn(owner.run());
+        let failed = engine.inner.durable.clone();
+        let running = engine.inner.tracker.spawn(owner.run());
+        engine.inner.tracker.spawn(async move {
+            // A bug in the owner is a failed journal: nothing more is decided, and health says so.
+            if let Err(error) = running.await
+                && error.is_panic()
+            {
+                failed.send_modify(|durable| durable.failed = Some("the engine's owner stopped on a bug".to_owned()));
+            }
+        });
         engine.inner.tracker.spawn(async move {
             while news.changed().await.is_ok() {
                 let size = news.borrow().size;

@@ -11,6 +11,7 @@ pub mod event; // every kind of entry
 pub mod id; // names: parsed at the edge, trusted inside
 pub mod json; // bounded, strict, canonical JSON
 pub mod judge; // what a bundle says about an action
+pub mod money; // decimal text to integer minor units
 pub mod ports; // what the engine needs from outside
 pub mod refusal; // the rules said no
 pub mod run; // one piece of work of an agent

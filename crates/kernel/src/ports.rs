@@ -108,3 +108,13 @@ pub trait StateStore: Send + Sync {
     /// How many entries of the log the rows hold.
     fn applied(&self) -> u64;
 }
+
+/// Signs what a log vouches for. The key stays where it is kept; only signatures leave.
+pub trait Signer: Send + Sync {
+    /// Name of the key, as it stands beside its signatures: the origin of the log.
+    fn name(&self) -> &str;
+    /// The Ed25519 public key (RFC 8032).
+    fn public_key(&self) -> [u8; 32];
+    /// An Ed25519 signature over exactly these bytes.
+    fn sign(&self, message: &[u8]) -> [u8; 64];
+}

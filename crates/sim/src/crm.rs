@@ -103,7 +103,7 @@ impl Crm {
                 Event::ActionProposed { action, tool, .. } => drop(tools.insert(action, tool)),
                 Event::ActionIntended { action, .. } => drop(open.insert(action)),
                 Event::ActionConfirmed { action, .. } | Event::ActionFailed { action, .. } => {
-                    drop(open.remove(&action))
+                    open.remove(&action);
                 }
                 _ => {}
             }

@@ -131,6 +131,17 @@ fn a_keyed_unknown_is_repeated_with_its_key() {
 }
 
 #[test]
+fn a_repeat_that_does_not_arrive_settles_nothing() {
+    check(
+        &story("crm.keyed", "alone", &[Fault::CutAfter, Fault::Unreachable]),
+        expect![[r#"
+            confirmed · 1 effect(s)
+            action.proposed action.decided action.intended action.unknown action.intended action.unknown action.intended action.confirmed
+        "#]],
+    );
+}
+
+#[test]
 fn an_unknown_that_nothing_can_settle_waits_for_a_person() {
     check(
         &story("crm.wire", "alone", &[Fault::CutAfter]),

@@ -1,0 +1,211 @@
+//! The bundle as a judge: `kernel::judge::Judge`.
+
+use std::collections::BTreeMap;
+
+use kernel::clock::Millis;
+use kernel::digest::Digest;
+use kernel::id::ToolId;
+use kernel::judge::{
+    ApproverQuestion, CounterUse, Fact, FactFault, FactNeed, Judge, Judgement, ParseError, Question, ReadCall, Tool,
+    Verdict,
+};
+use kernel::ports::Output;
+use serde_json::{Value, json};
+
+use crate::bundle::Bundle;
+use crate::headline;
+use crate::problem::nearest;
+use crate::query::{self, Query, Scope};
+use crate::tool::{ToolSpec, bind_defaults};
+use crate::verdict;
+
+/// Problems with arguments that one answer names.
+const PROBLEMS_MAX: usize = 8;
+const VERSION: &str = concat!("cedar ", "4.14");
+
+impl Bundle {
+    fn spec(&self, tool: &ToolId) -> Option<&ToolSpec> {
+        self.specs.get(tool)
+    }
+
+    fn read_call(&self, tool: &ToolId, arguments: &Query, given: &Value) -> Result<ReadCall, FactFault> {
+        let read = self.tools.get(tool).ok_or(FactFault::Invalid)?;
+        let scope = Scope { arguments: Some(given), ..Scope::default() };
+        let value = arguments.one(scope).map_err(|_| FactFault::Invalid)?;
+        let arguments = query::to_json(&value).filter(Value::is_object).ok_or(FactFault::Invalid)?;
+        Ok(ReadCall { tool: tool.clone(), arguments, manifest: read.manifest, timeout: read.timeout })
+    }
+
+    /// Judges a recorded request again with this bundle.
+    pub fn judge_again(&self, tool: &ToolId, request: Value) -> Option<Judgement> {
+        Some(verdict::judge(&self.schema, self.slices.get(tool)?, &self.rules, request))
+    }
+}
+
+impl Judge for Bundle {
+    fn bundle(&self) -> Digest {
+        self.digest
+    }
+
+    fn version(&self) -> &str {
+        VERSION
+    }
+
+    fn tools(&self) -> &BTreeMap<ToolId, Tool> {
+        &self.tools
+    }
+
+    fn parse(&self, tool: &ToolId, arguments: Value) -> Result<Value, ParseError> {
+        let Some(spec) = self.spec(tool) else {
+            let nearest = nearest(tool.as_str(), self.tools.keys().map(ToolId::as_str));
+            return Err(ParseError::UnknownTool { tool: tool.to_string(), nearest });
+        };
+        let mut arguments = if arguments.is_null() { json!({}) } else { arguments };
+        bind_defaults(&spec.tool.input_schema, &mut arguments);
+        let mut problems: Vec<String> = spec
+            .validator
+            .iter_errors(&arguments)
+            .take(PROBLEMS_MAX)
+            .map(|error| {
+                let place = error.instance_path().to_string();
+                // The message may quote the value: it is the caller's own, but short.
+                let text: String = error.to_string().chars().take(200).collect();
+                if place.is_empty() { text } else { format!("{place}: {text}") }
+            })
+            .collect();
+        if !arguments.is_object() && problems.is_empty() {
+            problems.push("arguments are an object".to_owned());
+        }
+        if let (Some(known), Some(given)) = (spec.tool.input_schema["properties"].as_object(), arguments.as_object())
+            && spec.tool.input_schema.get("additionalProperties").is_none_or(|more| more == false)
+        {
+            // What policy cannot see must not reach the tool.
+            for name in given.keys().filter(|name| !known.contains_key(*name)).take(PROBLEMS_MAX) {
+                let shown: String = name.chars().take(80).collect();
+                let problem = match nearest(name, known.keys().map(String::as_str)) {
+                    Some(near) => format!("`{shown}` is not an argument; did you mean `{near}`?"),
+                    None => format!("`{shown}` is not an argument"),
+                };
+                if spec.tool.input_schema.get("additionalProperties").is_none() {
+                    problems.push(problem);
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(arguments)
+        } else {
+            Err(ParseError::Arguments { tool: tool.to_string(), problems })
+        }
+    }
+
+    fn needs(&self, tool: &ToolId, arguments: &Value) -> Result<Vec<FactNeed>, FactFault> {
+        let spec = self.spec(tool).ok_or(FactFault::Invalid)?;
+        spec.facts
+            .iter()
+            .map(|fact| {
+                let read = fact.read.as_ref().map(|(tool, query)| self.read_call(tool, query, arguments));
+                Ok(FactNeed { name: fact.name.clone(), read: read.transpose()? })
+            })
+            .collect()
+    }
+
+    fn fact(
+        &self,
+        tool: &ToolId,
+        name: &str,
+        arguments: &Value,
+        answer: Option<&Output>,
+        read_at: Millis,
+    ) -> Result<Fact, FactFault> {
+        let fact = self.spec(tool).and_then(|spec| spec.facts.iter().find(|fact| fact.name == name));
+        let fact = fact.ok_or(FactFault::Invalid)?;
+        // A system that refuses to tell has not told.
+        if answer.is_some_and(|answer| answer.is_error) {
+            return Err(FactFault::Absent);
+        }
+        let text = answer.map(Output::text);
+        fact.take(arguments, text.as_deref(), read_at)
+    }
+
+    fn moved(&self, tool: &ToolId, shown: &Fact, current: &Fact) -> Option<String> {
+        let fact = self.spec(tool).and_then(|spec| spec.facts.iter().find(|fact| fact.name == shown.name));
+        match fact {
+            Some(fact) => fact.moved(shown, current),
+            None => (shown.value != current.value).then(|| format!("{} changed", shown.name)),
+        }
+    }
+
+    fn conflict_key(&self, tool: &ToolId, arguments: &Value, facts: &[Fact]) -> Result<Option<String>, FactFault> {
+        let Some(query) = self.spec(tool).and_then(|spec| spec.conflict_key.as_ref()) else { return Ok(None) };
+        let facts: serde_json::Map<String, Value> =
+            facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect();
+        let facts = Value::Object(facts);
+        let scope = Scope { arguments: Some(arguments), facts: Some(&facts), output: None };
+        let value = query.one(scope).map_err(|_| FactFault::Absent)?;
+        let key = query::decimal(&value).ok_or(FactFault::Absent)?;
+        Ok(Some(format!("{}:{key}", tool.connector())))
+    }
+
+    fn counters(&self, question: &Question, at: Millis) -> Result<Vec<CounterUse>, FactFault> {
+        let moved = self.counters.iter().filter(|counter| counter.tools.contains(&question.tool));
+        moved.map(|counter| counter.used(question, at, &self.zone)).collect()
+    }
+
+    fn judge(&self, question: &Question) -> Judgement {
+        match (self.spec(&question.tool), self.slices.get(&question.tool)) {
+            (Some(spec), Some(slice)) => {
+                let connector = self.connectors.get(&question.tool.connector());
+                let environment = connector.map_or("production", |connector| connector.environment.as_str());
+                let request = verdict::request_of(question, spec, environment);
+                verdict::judge(&self.schema, slice, &self.rules, request)
+            }
+            _ => Judgement {
+                verdict: Verdict::Never,
+                rules: vec![],
+                code: "no_permit".to_owned(),
+                obligations: None,
+                request: Value::Null,
+            },
+        }
+    }
+
+    fn may_answer(&self, question: &ApproverQuestion) -> Result<(), String> {
+        verdict::may_answer(&self.schema, &self.approving, &self.rules, question)
+    }
+
+    fn look_up(&self, tool: &ToolId, arguments: &Value) -> Option<(ReadCall, Millis)> {
+        let look_up = self.spec(tool)?.look_up.as_ref()?;
+        let read = self.read_call(&look_up.tool, &look_up.arguments, arguments).ok()?;
+        Some((read, look_up.settle_after))
+    }
+
+    fn looked_up(&self, tool: &ToolId, arguments: &Value, answer: &Output) -> Result<bool, FactFault> {
+        let look_up = self.spec(tool).and_then(|spec| spec.look_up.as_ref()).ok_or(FactFault::Invalid)?;
+        if answer.is_error {
+            return Err(FactFault::Absent);
+        }
+        let text = answer.text();
+        let scope = Scope { arguments: Some(arguments), facts: None, output: Some(&text) };
+        match look_up.applied.one(scope) {
+            Ok(jaq_json::Val::Bool(applied)) => Ok(applied),
+            Ok(_) => Err(FactFault::Invalid),
+            Err(_) => Err(FactFault::Absent),
+        }
+    }
+
+    fn headline(&self, tool: &ToolId, arguments: &Value, facts: &[Fact]) -> String {
+        let shown: serde_json::Map<String, Value> =
+            facts.iter().map(|fact| (fact.name.clone(), json!(fact.shown))).collect();
+        match self.spec(tool).and_then(|spec| spec.headline.as_ref()) {
+            Some(template) => template.render(arguments, &Value::Object(shown)),
+            None => headline::plain(tool.as_str(), arguments),
+        }
+    }
+
+    fn subject(&self, tool: &ToolId, arguments: &Value) -> Option<String> {
+        let query = self.spec(tool)?.subject.as_ref()?;
+        let scope = Scope { arguments: Some(arguments), ..Scope::default() };
+        let name = query.one(scope).ok().and_then(|value| query::decimal(&value))?;
+        Some(format!("{}:{name}", tool.connector()).chars().take(200).collect())
+    }
+}

@@ -1,0 +1,85 @@
+//! What is wrong with a workspace file: where, why, and what to do.
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The folder cannot be published.
+    Error,
+    /// It can, and somebody should look.
+    Warning,
+}
+
+/// A problem in a workspace file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, relative to the folder.
+    pub file: String,
+    /// Line from 1; 0 where the whole file is meant.
+    pub line: u32,
+    /// Column from 1, where it is known.
+    pub column: Option<u32>,
+    /// Stable code.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// Collects problems, so that one run shows all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(pub(crate) Vec<Problem>);
+
+impl Problems {
+    pub(crate) fn error(&mut self, file: &str, line: u32, code: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Error, file, line, code, message.into(), hint.into());
+    }
+
+    pub(crate) fn warn(&mut self, file: &str, line: u32, code: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Warning, file, line, code, message.into(), hint.into());
+    }
+
+    fn add(&mut self, severity: Severity, file: &str, line: u32, code: &str, message: String, hint: String) {
+        let (file, code) = (file.to_owned(), code.to_owned());
+        self.0.push(Problem { severity, file, line, column: None, code, message, hint });
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.0.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// The line, from 1, of a byte.
+pub(crate) fn line_of(text: &str, byte: usize) -> u32 {
+    let before = text.as_bytes().get(..byte.min(text.len())).unwrap_or_default();
+    u32::try_from(before.iter().filter(|b| **b == b'\n').count() + 1).unwrap_or(u32::MAX)
+}
+
+/// The line of a TOML table or key, as well as it can be told from the text.
+pub(crate) fn line_with(text: &str, needle: &str) -> u32 {
+    text.find(needle).map_or(0, |byte| line_of(text, byte))
+}
+
+/// The known name closest to a mistyped one.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let ranked = known.map(|other| (distance(name, other), other));
+    ranked.filter(|(far, other)| *far <= 2.max(other.len() / 4)).min().map(|(_, other)| other.to_owned())
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(100).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().take(100).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,55 @@
+//! Tools as pinned: what an MCP server said of itself when somebody looked, kept in the folder.
+
+use kernel::clock::Millis;
+use kernel::digest::Digest;
+use kernel::id::ToolId;
+use kernel::judge::Tool;
+use serde_json::{Value, json};
+
+use crate::fact::FactSpec;
+use crate::headline::Headline;
+use crate::query::Query;
+
+/// SHA-256 over a tool's name, description and schemas: the same for a pinned and a live tool that do not differ.
+pub fn manifest_digest(tool: &Value) -> Digest {
+    let said = json!({
+        "name": tool.get("name"),
+        "description": tool.get("description"),
+        "inputSchema": tool.get("inputSchema"),
+        "outputSchema": tool.get("outputSchema"),
+    });
+    Digest::of("countersign/manifest/v1", &[&kernel::json::canonical(&said)])
+}
+
+/// How an unknown outcome is looked up.
+#[derive(Debug)]
+pub(crate) struct LookUp {
+    pub(crate) tool: ToolId,
+    pub(crate) arguments: Query,
+    pub(crate) applied: Query,
+    pub(crate) settle_after: Millis,
+}
+
+/// A tool with everything that the folder says of it.
+#[derive(Debug)]
+pub(crate) struct ToolSpec {
+    pub(crate) tool: Tool,
+    pub(crate) validator: jsonschema::Validator,
+    pub(crate) conflict_key: Option<Query>,
+    pub(crate) subject: Option<Query>,
+    pub(crate) headline: Option<Headline>,
+    pub(crate) look_up: Option<LookUp>,
+    pub(crate) facts: Vec<FactSpec>,
+}
+
+/// Binds the defaults that a schema's top level names.
+pub(crate) fn bind_defaults(schema: &Value, arguments: &mut Value) {
+    let Some(members) = arguments.as_object_mut() else { return };
+    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(default) = property.get("default")
+            && !members.contains_key(name)
+        {
+            members.insert(name.clone(), default.clone());
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The three verdicts (DESIGN §6): evaluate all rules; where only gates say no, evaluate again without them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{
+    ActionConstraint, Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, Schema,
+};
+use kernel::judge::{ApproverQuestion, Judgement, Question, Verdict};
+use serde_json::{Value, json};
+
+use crate::rule::{Parsed, merge};
+use crate::tool::ToolSpec;
+
+/// The policies that can concern one action: Cedar evaluates every policy that it is given.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    full: PolicySet,
+    /// Without the gates.
+    hard: PolicySet,
+}
+
+pub(crate) fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+    Some(EntityUid::from_type_name_and_id(kind.parse().ok()?, cedar_policy::EntityId::new(id)))
+}
+
+impl Slice {
+    /// The rules whose action constraint names one of these actions or groups.
+    pub(crate) fn of(rules: &BTreeMap<String, Parsed>, actions: &[&str]) -> Self {
+        let wanted: BTreeSet<EntityUid> = actions.iter().filter_map(|name| uid("Action", name)).collect();
+        let (mut full, mut hard) = (PolicySet::new(), PolicySet::new());
+        for parsed in rules.values() {
+            let concerns = match parsed.policy.action_constraint() {
+                ActionConstraint::Any => true,
+                ActionConstraint::Eq(action) => wanted.contains(&action),
+                ActionConstraint::In(actions) => actions.iter().any(|action| wanted.contains(action)),
+            };
+            if concerns {
+                // Ids are unique over the bundle, so adding cannot fail.
+                drop(full.add(parsed.policy.clone()));
+                if parsed.gate.is_none() {
+                    drop(hard.add(parsed.policy.clone()));
+                }
+            }
+        }
+        Self { full, hard }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.full.is_empty()
+    }
+}
+
+/// A request in the form that is kept and can be evaluated again.
+fn evaluate(schema: &Schema, policies: &PolicySet, request: &Value) -> Result<cedar_policy::Response, String> {
+    let part = |name: &str| -> Result<EntityUid, String> {
+        let kind = request[name]["type"].as_str().unwrap_or_default();
+        let id = request[name]["id"].as_str().unwrap_or_default();
+        uid(kind, id).ok_or_else(|| format!("the {name} has no name"))
+    };
+    let (principal, action, resource) = (part("principal")?, part("action")?, part("resource")?);
+    let context = Context::from_json_value(request["context"].clone(), Some((schema, &action)))
+        .map_err(|error| error.to_string())?;
+    let entities =
+        Entities::from_json_value(request["entities"].clone(), Some(schema)).map_err(|error| error.to_string())?;
+    let request = Request::new(principal, action, resource, context, Some(schema)).map_err(|error| error.to_string())?;
+    Ok(Authorizer::new().is_authorized(&request, policies, &entities))
+}
+
+fn ids(response: &cedar_policy::Response) -> Vec<String> {
+    let mut ids: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+    ids.sort();
+    ids
+}
+
+/// Judges a request that was built before: what an outsider does with the record.
+pub(crate) fn judge(schema: &Schema, slice: &Slice, rules: &BTreeMap<String, Parsed>, request: Value) -> Judgement {
+    let answer = |verdict, rules, code: &str, obligations| Judgement {
+        verdict,
+        rules,
+        code: code.to_owned(),
+        obligations,
+        request: request.clone(),
+    };
+    let never = |rules, code| answer(Verdict::Never, rules, code, None);
+    if slice.is_empty() {
+        return never(vec![], if rules.values().all(|parsed| parsed.rule.file == crate::compile::BUILT_IN) { "empty_policy" } else { "no_permit" });
+    }
+    // Any error of evaluation fails closed: Cedar would skip the policy, and a skipped forbid forbids nothing.
+    let full = match evaluate(schema, &slice.full, &request) {
+        Ok(full) if full.diagnostics().errors().next().is_none() => full,
+        Ok(full) => {
+            let mut failed: Vec<String> = full
+                .diagnostics()
+                .errors()
+                .map(|error| match error {
+                    cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
+                })
+                .collect();
+            failed.sort();
+            return never(failed, "policy_error");
+        }
+        Err(_) => return never(vec![], "policy_error"),
+    };
+    let determining = ids(&full);
+    if full.decision() == Decision::Allow {
+        return answer(Verdict::Autonomous, determining, "permitted", None);
+    }
+    if determining.is_empty() {
+        return never(determining, "no_permit");
+    }
+    let gates: Vec<_> = determining.iter().filter_map(|id| rules.get(id)?.gate.as_ref()).collect();
+    if gates.len() < determining.len() {
+        return never(determining, "forbidden");
+    }
+    match evaluate(schema, &slice.hard, &request) {
+        Ok(hard) if hard.decision() == Decision::Allow && hard.diagnostics().errors().next().is_none() => {
+            let obligations = merge(gates.into_iter());
+            answer(Verdict::Approve, determining, "gated", obligations)
+        }
+        _ => never(determining, "no_permit"),
+    }
+}
+
+fn reference(kind: &str, id: &str) -> Value {
+    json!({ "__entity": { "type": kind, "id": id } })
+}
+
+fn entity(kind: &str, id: &str, attributes: Value, parents: &[(&str, &str)]) -> Value {
+    let parents: Vec<Value> = parents.iter().map(|(kind, id)| json!({ "type": kind, "id": id })).collect();
+    json!({ "uid": { "type": kind, "id": id }, "attrs": attributes, "parents": parents })
+}
+
+/// The Cedar request of a question, with its slice of entities.
+pub(crate) fn request_of(question: &Question, spec: &ToolSpec, environment: &str) -> Value {
+    let run = &question.run;
+    let (agent, owner) = (run.agent.as_str(), run.owner.as_str());
+    let mut attributes = json!({
+        "agent": reference("Agent", agent),
+        "owner": reference("Person", owner),
+        "stage": run.stage,
+        "depth": run.depth,
+        "tainted": run.tainted,
+    });
+    let mut entities = Vec::new();
+    if let Some(person) = &run.on_behalf_of {
+        attributes["on_behalf_of"] = reference("Person", person.as_str());
+        if person.as_str() != owner {
+            entities.push(entity("Person", person.as_str(), json!({}), &[]));
+        }
+    }
+    let connector = question.tool.connector();
+    entities.extend([
+        entity("Person", owner, json!({}), &[]),
+        entity("Agent", agent, json!({ "owner": reference("Person", owner), "stage": run.stage }), &[]),
+        entity("Run", run.run.as_str(), attributes, &[("Agent", agent)]),
+        entity("Connector", connector.as_str(), json!({ "environment": environment }), &[]),
+        entity(
+            "Tool",
+            question.tool.as_str(),
+            json!({ "class": spec.tool.class }),
+            &[("Connector", connector.as_str())],
+        ),
+    ]);
+    let facts: serde_json::Map<String, Value> =
+        question.facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect();
+    json!({
+        "principal": { "type": "Run", "id": run.run },
+        "action": { "type": "Action", "id": question.tool },
+        "resource": { "type": "Tool", "id": question.tool },
+        "context": {
+            "input": crate::schema::input(&spec.tool.input_schema, &question.arguments),
+            "facts": facts,
+            "counters": question.counters,
+        },
+        "entities": entities,
+    })
+}
+
+/// Whether a person may answer an approval.
+pub(crate) fn may_answer(
+    schema: &Schema,
+    slice: &Slice,
+    rules: &BTreeMap<String, Parsed>,
+    question: &ApproverQuestion,
+) -> Result<(), String> {
+    let run = &question.run;
+    let (person, agent, owner) = (question.person.as_str(), run.agent.as_str(), run.owner.as_str());
+    let held: Vec<(&str, &str)> = question.roles.iter().map(|role| ("Role", role.as_str())).collect();
+    let asked: Vec<Value> =
+        question.obligations.approver_roles.iter().map(|role| reference("Role", role.as_str())).collect();
+    let mut attributes = json!({
+        "agent": reference("Agent", agent),
+        "owner": reference("Person", owner),
+        "any_role": asked.is_empty(),
+        "roles": asked,
+        "tool": reference("Tool", question.tool.as_str()),
+    });
+    if let Some(behalf) = &run.on_behalf_of {
+        attributes["on_behalf_of"] = reference("Person", behalf.as_str());
+    }
+    let entities = vec![
+        entity("Person", person, json!({}), &held),
+        entity("Approval", question.action.as_str(), attributes, &[]),
+    ];
+    let request = json!({
+        "principal": { "type": "Person", "id": person },
+        "action": { "type": "Action", "id": "approve" },
+        "resource": { "type": "Approval", "id": question.action },
+        "context": {},
+        "entities": entities,
+    });
+    let response = evaluate(schema, &slice.full, &request)?;
+    if let Some(error) = response.diagnostics().errors().next() {
+        return Err(format!("a rule about approving failed: {error}"));
+    }
+    if response.decision() == Decision::Allow {
+        return Ok(());
+    }
+    let reasons: Vec<String> = ids(&response)
+        .iter()
+        .filter_map(|id| rules.get(id))
+        .map(|parsed| parsed.rule.annotations.get("reason").cloned().unwrap_or_else(|| parsed.rule.id.clone()))
+        .collect();
+    Err(if reasons.is_empty() { "no rule lets you".to_owned() } else { reasons.join("; ") })
+}
