@@ -1,1 +1,46 @@
-//! To be written.
+//! The append-only, tamper-evident log: what everything else is derived from.
+//!
+//! Plain threads and files. The journal knows nothing of what entries mean: to the writer they are bytes; only
+//! [`verify`] reads them. The format, byte by byte, is in `docs/format.md`.
+
+mod canonical; // whether an entry is canonical JSON
+mod checkpoint; // signed sizes and roots, and holding a journal against them
+mod checkpointer; // the thread that signs
+pub mod conformance; // what any backend must do
+mod content; // what stands inside frames
+pub mod disk; // the few things asked of a file system
+mod error; // why the journal refuses, and where damage is
+mod file; // the journal in files
+mod frame; // the unit of a segment file
+mod index; // where entries lie, roughly
+mod journal; // the traits, and what goes in and out
+mod lock; // one process at a time
+mod note; // signed notes
+mod probe; // what one flush costs here
+mod proof; // audit paths
+mod read; // reading back
+mod recover; // what opening finds
+mod scan; // reading segments batch by batch
+mod segment; // segment files
+mod shared; // what the threads share
+#[cfg(test)]
+mod tests;
+mod tree; // Merkle trees
+mod verify; // checking the files without a server
+mod writer; // group commit
+
+pub use checkpoint::Checkpoint;
+pub use error::{Error, Fault, FaultKind};
+pub use file::{FileJournal, Options};
+pub use journal::{
+    Backend, Batch, Done, Durable, ENTRY_BYTES_MAX, Head, Health, Journal, Locator, LogId, NewEntry,
+    PAYLOAD_BYTES_MAX, PayloadAt, SUBJECT_BYTES_MAX, SealedPayload, Stored,
+};
+pub use kernel::ports::Signer;
+pub use note::{NoteError, VerifierKey};
+pub use probe::{Probe, Probed, Rate, probe};
+pub use proof::verify_inclusion;
+pub use recover::{Cut, Recovery};
+pub use tree::{Hash, Tree, empty_root, leaf_hash, node_hash};
+pub use verify::{Progress, Torn, Verified, VerifiedLog, verify, verify_with_keys};
+pub use writer::OnFatal;

@@ -1,0 +1,236 @@
+//! Checkpoints (C2SP tlog-checkpoint): origin, size and root of a log, signed by its key.
+//!
+//! One file per log, replaced at once. What a checkpoint vouches for can never be cut: [`Anchors`] holds a journal
+//! that is being read against them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::disk::{Disk, read_all};
+use crate::error::{Fault, FaultKind};
+use crate::note::{NOTE_BYTES_MAX, NoteError, VerifierKey};
+use crate::scan::LogState;
+use crate::tree::{Hash, empty_root};
+
+/// The longest name of a log.
+const NAME_LEN_MAX: usize = 200;
+/// What a log's name must be.
+pub(crate) const NAME_RULE: &str =
+    "1 to 200 of A-Z, a-z, 0-9, `-`, `_`, `.`, `/`, beginning and ending with a letter or digit";
+
+/// Whether a text can name a log: it goes into notes, messages and file names.
+pub(crate) fn is_log_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    (1..=NAME_LEN_MAX).contains(&bytes.len())
+        && [bytes.first(), bytes.last()].into_iter().flatten().all(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(byte))
+}
+
+/// Where checkpoints lie.
+pub(crate) fn checkpoint_dir(dir: &Path) -> PathBuf {
+    dir.join("checkpoints")
+}
+
+/// The file of a log. `~` stands in no name, so no two logs share a file.
+pub(crate) fn file_name(log: &str) -> String {
+    log.replace('/', "~")
+}
+
+/// What a log vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The log's name.
+    pub origin: String,
+    /// How many entries.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Hash,
+}
+
+impl Checkpoint {
+    /// The text that is signed.
+    pub fn encode(&self) -> String {
+        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
+    }
+
+    /// Reads the text; lines after the third are extensions and passed over.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.strip_suffix('\n')?.split('\n');
+        let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
+        let number: u64 = size.parse().ok()?;
+        let root = STANDARD.decode(root).ok()?.try_into().ok()?;
+        (!origin.is_empty() && number.to_string() == size).then(|| Self {
+            origin: origin.to_owned(),
+            size: number,
+            root,
+        })
+    }
+}
+
+/// A checkpoint that was found beside a journal.
+#[derive(Clone, Debug)]
+pub(crate) struct Anchor {
+    pub(crate) note: String,
+    pub(crate) checkpoint: Checkpoint,
+    file: String,
+    /// The root that the journal itself has at that size.
+    found: Option<Hash>,
+}
+
+/// All checkpoints of a data directory. They are told of every entry that goes by.
+#[derive(Debug, Default)]
+pub(crate) struct Anchors {
+    by_name: BTreeMap<String, Anchor>,
+    /// By log number: the size at which a root is wanted.
+    wanted: Vec<Option<u64>>,
+}
+
+impl Anchors {
+    /// Reads them. The signatures are checked by [`Anchors::settle`], when the keys are known.
+    pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> Result<Self, Fault> {
+        let place = checkpoint_dir(dir);
+        let fault =
+            |file: &str, kind| Fault { file: file.to_owned(), offset: None, log: None, seq: None, kind };
+        let mut names = disk
+            .list(&place)
+            .map_err(|error| fault("checkpoints", FaultKind::Unreadable(error.to_string())))?;
+        names.sort();
+        let mut anchors = Self::default();
+        // A leading dot marks a draft that a crash left behind.
+        for name in names.into_iter().filter(|name| !name.starts_with('.')) {
+            let file = format!("checkpoints/{name}");
+            let bytes = read_all(disk, &place.join(&name), NOTE_BYTES_MAX as u64)
+                .map_err(|error| fault(&file, FaultKind::Unreadable(error.to_string())))?;
+            let malformed = |why: &str| fault(&file, FaultKind::Note(why.to_owned()));
+            let note = String::from_utf8(bytes).map_err(|_| malformed("it is not text"))?;
+            let text = note
+                .rfind("\n\n")
+                .map(|end| &note[..=end])
+                .ok_or_else(|| malformed("it has no empty line"))?;
+            let checkpoint = Checkpoint::parse(text)
+                .ok_or_else(|| malformed("it does not begin with origin, size and root"))?;
+            if file_name(&checkpoint.origin) != name {
+                return Err(malformed("its origin is not the log of its file"));
+            }
+            let found = (checkpoint.size == 0).then(empty_root);
+            let _earlier =
+                anchors.by_name.insert(checkpoint.origin.clone(), Anchor { note, checkpoint, file, found });
+        }
+        Ok(anchors)
+    }
+
+    pub(crate) fn get(&self, log: &str) -> Option<&Anchor> {
+        self.by_name.get(log)
+    }
+
+    /// Logs are numbered in the order in which they are defined.
+    pub(crate) fn defined(&mut self, log: &LogState) {
+        self.wanted.push(self.by_name.get(&log.name).map(|anchor| anchor.checkpoint.size));
+    }
+
+    /// Called after each entry.
+    pub(crate) fn passed(&mut self, number: u32, log: &LogState) {
+        if self.wanted.get(number as usize) == Some(&Some(log.tree.size()))
+            && let Some(anchor) = self.by_name.get_mut(&log.name)
+        {
+            anchor.found = Some(log.tree.root());
+        }
+    }
+
+    /// The first log that has fewer entries than its checkpoint vouches for.
+    pub(crate) fn shorter(&self, logs: &[LogState]) -> Option<Fault> {
+        self.by_name.values().find_map(|anchor| {
+            let log = logs.iter().find(|log| log.name == anchor.checkpoint.origin);
+            let size = log.map_or(0, |log| log.tree.size());
+            (size < anchor.checkpoint.size).then(|| Fault {
+                file: anchor.file.clone(),
+                offset: None,
+                log: Some(anchor.checkpoint.origin.clone()),
+                seq: Some(size),
+                kind: FaultKind::Shorter { size, checkpoint: anchor.checkpoint.size },
+            })
+        })
+    }
+
+    /// Holds the whole journal against all checkpoints: signatures, sizes, roots.
+    pub(crate) fn settle(&self, logs: &[LogState]) -> Result<(), Fault> {
+        if let Some(fault) = self.shorter(logs) {
+            return Err(fault);
+        }
+        for anchor in self.by_name.values() {
+            let name = &anchor.checkpoint.origin;
+            let fault = |kind| Fault {
+                file: anchor.file.clone(),
+                offset: None,
+                log: Some(name.clone()),
+                seq: None,
+                kind,
+            };
+            let Some(log) = logs.iter().find(|log| log.name == *name) else {
+                return Err(fault(FaultKind::MissingLog));
+            };
+            let key =
+                VerifierKey::parse(&log.vkey).ok_or_else(|| fault(FaultKind::Signature(log.vkey.clone())))?;
+            match key.open(&anchor.note) {
+                Ok(_) => {}
+                Err(NoteError::Form(why)) => return Err(fault(FaultKind::Note(why.to_owned()))),
+                Err(NoteError::Signature) => return Err(fault(FaultKind::Signature(log.vkey.clone()))),
+            }
+            if anchor.found != Some(anchor.checkpoint.root) {
+                return Err(fault(FaultKind::CheckpointRoot(anchor.checkpoint.size)));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_reads_back_and_nothing_else_does() {
+        let checkpoint = Checkpoint { origin: "countersign/shop".to_owned(), size: 15, root: [7; 32] };
+        let text = checkpoint.encode();
+        assert_eq!(text, "countersign/shop\n15\nBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n");
+        assert_eq!(Checkpoint::parse(&text), Some(checkpoint.clone()));
+        assert_eq!(Checkpoint::parse(&format!("{text}extension\n")), Some(checkpoint));
+        for bad in [
+            text.replace("15", "015"),
+            text.replace("15", "+15"),
+            text.replace("15", ""),
+            text.replace('=', ""),
+            text.replace("wc=", "wd="),
+            text.replace("countersign/shop", ""),
+            text.trim_end().to_owned(),
+        ] {
+            assert_eq!(Checkpoint::parse(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_that_could_leave_their_folder_are_not_names() {
+        assert!(is_log_name("countersign.example/workspace/shop"));
+        for bad in [
+            "",
+            ".",
+            "..",
+            "/etc",
+            "a/",
+            "a b",
+            "a+b",
+            "a~b",
+            "a\nb",
+            "é",
+            &"a".repeat(201),
+            "-a",
+            "a\\b",
+            "a\0",
+        ] {
+            assert!(!is_log_name(bad), "{bad:?}");
+        }
+    }
+}

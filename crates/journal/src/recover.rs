@@ -1,0 +1,167 @@
+//! What opening finds: the state of a journal after the last batch that counts.
+//!
+//! A tail that was torn by a crash is cut, kept beside, and announced. Everything else that is not right refuses: a
+//! journal that repaired itself could not be believed.
+
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint::Anchors;
+use crate::content::Envelope;
+use crate::disk::{Disk, Mode};
+use crate::error::{Error, Fault, FaultKind};
+use crate::index::{Index, Mark};
+use crate::scan::{LogState, Place, State, Stop, Visit, commits_later, scan};
+use crate::segment::{Segment, journal_dir, list};
+
+/// What opening found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Segments read.
+    pub segments: u64,
+    /// Batches that count.
+    pub batches: u64,
+    /// Entries of all logs.
+    pub entries: u64,
+    /// Bytes that count.
+    pub bytes: u64,
+    /// What was cut.
+    pub cut: Option<Cut>,
+}
+
+/// A torn tail: bytes after the last batch that counts. Nobody was told that they were kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// From which file, as seen from the data directory.
+    pub file: String,
+    /// From which byte on.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Where they are now.
+    pub torn_file: PathBuf,
+    /// What was wrong with them.
+    pub why: Fault,
+}
+
+/// A journal that was read.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) state: State,
+    /// By log number.
+    pub(crate) indexes: Vec<Index>,
+    /// With the bytes of each that count. The last may have none: then its header is still to be written.
+    pub(crate) segments: Vec<(Segment, u64)>,
+    pub(crate) anchors: Anchors,
+    pub(crate) recovery: Recovery,
+}
+
+/// Reads a whole journal, and cuts a torn tail.
+pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, Error> {
+    let found = list(disk, dir).map_err(Error::io("list", &journal_dir(dir)))?;
+    let mut state = State::default();
+    let mut visit = Gather { anchors: Anchors::load(disk, dir)?, ..Gather::default() };
+    let mut segments = Vec::with_capacity(found.len());
+    let mut recovery = Recovery::default();
+    for segment in &found {
+        let bytes = segment.read(disk, dir).map_err(Error::io("read", &segment.path(dir)))?;
+        let mut len = bytes.len() as u64;
+        match scan(&mut state, *segment, &bytes, &mut visit) {
+            Ok(()) => {}
+            Err(Stop::Wrong(fault)) => return Err(fault.into()),
+            Err(Stop::Broken { good, fault }) => {
+                let last = segment.ordinal + 1 == found.len();
+                check_torn(&state, &visit.anchors, &bytes, last, &fault)?;
+                recovery.cut = cut(disk, dir, *segment, &bytes, good, fault)?;
+                len = good;
+            }
+        }
+        recovery.bytes += len;
+        segments.push((*segment, len));
+    }
+    visit.anchors.settle(&state.logs)?;
+    recovery.segments = segments.len() as u64;
+    recovery.batches = state.batches;
+    recovery.entries = state.logs.iter().map(|log| log.tree.size()).sum();
+    Ok(Recovered { state, indexes: visit.indexes, segments, anchors: visit.anchors, recovery })
+}
+
+/// Whether what could not be read is a tail that a crash may have torn. Anything else is damage, with its place.
+pub(crate) fn check_torn(
+    state: &State,
+    anchors: &Anchors,
+    bytes: &[u8],
+    last: bool,
+    fault: &Fault,
+) -> Result<(), Fault> {
+    if !last || commits_later(bytes, fault.offset.unwrap_or(0), state.batches) {
+        return Err(fault.clone());
+    }
+    match anchors.shorter(&state.logs) {
+        None => Ok(()),
+        // What is gone without a trace is best told by the checkpoint, what is there by its place.
+        Some(shorter) if matches!(fault.kind, FaultKind::CutShort | FaultKind::Uncommitted) => {
+            Err(Fault { file: fault.file.clone(), offset: fault.offset, ..shorter })
+        }
+        Some(_) => Err(fault.clone()),
+    }
+}
+
+/// Keeps the tail in a file of its own, then cuts it off.
+fn cut(
+    disk: &dyn Disk,
+    dir: &Path,
+    segment: Segment,
+    bytes: &[u8],
+    good: u64,
+    why: Fault,
+) -> Result<Option<Cut>, Error> {
+    let tail = &bytes[usize::try_from(good).expect("an offset within a buffer")..];
+    if tail.is_empty() {
+        // A segment file that was made, but never written to.
+        return Ok(None);
+    }
+    let place = journal_dir(dir);
+    let torn_file = free_name(disk, &place, segment.first, good)?;
+    let torn = disk.open(&torn_file, Mode::Write).map_err(Error::io("make", &torn_file))?;
+    torn.write_at(tail, 0).and_then(|()| torn.sync()).map_err(Error::io("write", &torn_file))?;
+    disk.sync_dir(&place).map_err(Error::io("flush", &place))?;
+    let path = segment.path(dir);
+    let file = disk.open(&path, Mode::Write).map_err(Error::io("open", &path))?;
+    file.truncate(good).and_then(|()| file.sync()).map_err(Error::io("cut", &path))?;
+    Ok(Some(Cut { file: segment.label(), offset: good, bytes: tail.len() as u64, torn_file, why }))
+}
+
+/// A tail may be torn twice at the same place: neither is written over.
+fn free_name(disk: &dyn Disk, place: &Path, segment: u64, offset: u64) -> Result<PathBuf, Error> {
+    let taken = disk.list(place).map_err(Error::io("list", place))?;
+    let stem = format!("torn-{segment:016x}-{offset}");
+    let mut names =
+        std::iter::once(format!("{stem}.bin")).chain((2_u64..).map(|n| format!("{stem}-{n}.bin")));
+    let name = names.find(|name| !taken.contains(name)).expect("numbers do not run out");
+    Ok(place.join(name))
+}
+
+/// Gathers what a running journal keeps in memory.
+#[derive(Debug, Default)]
+struct Gather {
+    indexes: Vec<Index>,
+    anchors: Anchors,
+}
+
+impl Visit for Gather {
+    fn defined(&mut self, log: &LogState) {
+        self.indexes.push(Index::default());
+        self.anchors.defined(log);
+    }
+
+    fn entry(&mut self, place: Place, number: u32, log: &LogState, _entry: &[u8]) -> Result<(), FaultKind> {
+        let segment = u32::try_from(place.segment.ordinal).expect("segments are counted in 32 bits");
+        self.indexes[number as usize].note(Mark { seq: log.tree.size() - 1, segment, offset: place.offset });
+        self.anchors.passed(number, log);
+        Ok(())
+    }
+
+    fn payload(&mut self, _: Place, _: u32, _: &LogState, _: Envelope<'_>) -> Result<(), FaultKind> {
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! What the threads of a journal share: the queue to the writer, and the view of what is durable.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use kernel::ports::Signer;
+
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::index::Index;
+use crate::journal::{Batch, Done, Health};
+use crate::scan::State;
+use crate::segment::Segment;
+use crate::tree::Hash;
+
+const LOCKED: &str = "no panic while the lock is held";
+
+/// What waits for the writer.
+pub(crate) enum Item {
+    Append { batch: Batch, done: Done, len: usize },
+    Define { name: String, vkey: String, reply: SyncSender<Result<(), Error>> },
+}
+
+impl Item {
+    /// Bytes of its frames, roughly.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Append { len, .. } => *len,
+            Self::Define { name, vkey, .. } => name.len() + vkey.len() + 64,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    pub(crate) waiting: VecDeque<Item>,
+    pub(crate) bytes: usize,
+    /// By log number: name and next position, counting what waits.
+    pub(crate) logs: Vec<(String, u64)>,
+    pub(crate) closing: bool,
+    pub(crate) poisoned: Option<String>,
+}
+
+/// A log, as far as it is durable.
+pub(crate) struct LogView {
+    pub(crate) name: String,
+    pub(crate) vkey: String,
+    pub(crate) signer: Option<Arc<dyn Signer>>,
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    pub(crate) index: Index,
+    /// The last checkpoint, with its size.
+    pub(crate) checkpoint: Option<(u64, String)>,
+}
+
+/// What is durable.
+pub(crate) struct View {
+    pub(crate) logs: Vec<LogView>,
+    /// With the durable bytes of each.
+    pub(crate) segments: Vec<(Segment, u64)>,
+    pub(crate) health: Health,
+}
+
+/// How the checkpointer is woken.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    pub(crate) dirty: bool,
+    pub(crate) closing: bool,
+}
+
+pub(crate) struct Shared {
+    pub(crate) dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    queue: Mutex<Queue>,
+    pub(crate) work: Condvar,
+    view: RwLock<View>,
+    gate: Mutex<Gate>,
+    pub(crate) tick: Condvar,
+    /// Held while checkpoints are written.
+    pub(crate) signing: Mutex<()>,
+    /// Held while a log is being defined.
+    pub(crate) defining: Mutex<()>,
+    pub(crate) closed: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(dir: PathBuf, disk: Arc<dyn Disk>, state: &State, view: View) -> Self {
+        let logs = state.logs.iter().map(|log| (log.name.clone(), log.tree.size())).collect();
+        Self {
+            dir,
+            disk,
+            queue: Mutex::new(Queue { logs, ..Queue::default() }),
+            work: Condvar::new(),
+            view: RwLock::new(view),
+            gate: Mutex::new(Gate::default()),
+            tick: Condvar::new(),
+            signing: Mutex::new(()),
+            defining: Mutex::new(()),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect(LOCKED)
+    }
+
+    pub(crate) fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().expect(LOCKED)
+    }
+
+    pub(crate) fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+        self.view.write().expect(LOCKED)
+    }
+
+    pub(crate) fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().expect(LOCKED)
+    }
+
+    /// Nothing more is written: everybody who waits is told.
+    pub(crate) fn poison(&self, cause: &str) {
+        let waiting = {
+            let mut queue = self.queue();
+            if queue.poisoned.is_none() {
+                queue.poisoned = Some(cause.to_owned());
+            }
+            queue.bytes = 0;
+            std::mem::take(&mut queue.waiting)
+        };
+        self.view_mut().health.poisoned.get_or_insert_with(|| cause.to_owned());
+        for item in waiting {
+            match item {
+                Item::Append { done, .. } => done(Err(Error::Poisoned(cause.to_owned()))),
+                // An error means that the caller is gone.
+                Item::Define { reply, .. } => drop(reply.send(Err(Error::Poisoned(cause.to_owned())))),
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A journal at work: the battery, segments, the lock, checkpoints, the checkpointer's thread.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::world::{SHOP, World, append, define, entry, open, options, sizes};
+use crate::conformance::{self, Place, TestSigner};
+use crate::{Backend, Error, FaultKind, FileJournal, Journal, LogId, Options, verify};
+
+struct Files {
+    dir: tempfile::TempDir,
+    segment_bytes: u64,
+}
+
+impl Place for Files {
+    fn open(&self) -> Box<dyn Backend> {
+        let options = Options { segment_bytes: self.segment_bytes, ..options() };
+        Box::new(FileJournal::open(self.dir.path(), options).unwrap().0)
+    }
+}
+
+#[test]
+fn files_conform() {
+    conformance::check(&|| Box::new(Files { dir: tempfile::tempdir().unwrap(), segment_bytes: 64 << 20 }));
+}
+
+#[test]
+fn files_conform_with_a_segment_for_every_batch() {
+    conformance::check(&|| Box::new(Files { dir: tempfile::tempdir().unwrap(), segment_bytes: 1 }));
+}
+
+fn segments(dir: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(dir.join("journal")).unwrap().map(|file| file.unwrap().path());
+    let mut segments: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
+    segments.sort();
+    segments
+}
+
+/// Three openings, small segments, two hundred entries with payloads.
+fn rolled(dir: &Path) {
+    for opening in 0..3 {
+        let (journal, recovery) =
+            FileJournal::open(dir, Options { segment_bytes: 4_096, ..options() }).unwrap();
+        assert_eq!(recovery.cut, None);
+        let log = define(&journal, SHOP);
+        for seq in opening * 70..(opening + 1) * 70 {
+            append(&journal, vec![entry(log, SHOP, seq, &["text"])]).unwrap();
+        }
+        journal.close().unwrap();
+    }
+}
+
+#[test]
+fn segments_roll_over_and_read_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    rolled(dir.path());
+    assert!(segments(dir.path()).len() > 8);
+    let verified = verify(dir.path(), &mut |_| {}).unwrap();
+    assert_eq!(
+        (verified.entries, verified.logs[0].size, verified.logs[0].checkpoint_size),
+        (210, 210, Some(210))
+    );
+    assert_eq!((verified.logs[0].payloads, verified.logs[0].payloads_missing), (1, 0));
+    let journal = open(dir.path());
+    let all = journal.read(LogId(0), 0, usize::MAX, usize::MAX).unwrap();
+    assert_eq!(all.len(), 210);
+    for from in 0..210 {
+        assert_eq!(
+            journal.read(LogId(0), from, 7, usize::MAX).unwrap(),
+            all[from as usize..(from as usize + 7).min(210)]
+        );
+    }
+    assert!(journal.health().segments > 8);
+}
+
+#[test]
+fn a_missing_segment_is_noticed_wherever_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    rolled(dir.path());
+    let count = segments(dir.path()).len();
+    for gone in 0..count {
+        let copy = tempfile::tempdir().unwrap();
+        for part in ["journal", "checkpoints"] {
+            fs::create_dir(copy.path().join(part)).unwrap();
+            for file in fs::read_dir(dir.path().join(part)).unwrap() {
+                let file = file.unwrap();
+                fs::copy(file.path(), copy.path().join(part).join(file.file_name())).unwrap();
+            }
+        }
+        fs::remove_file(&segments(copy.path())[gone]).unwrap();
+        let fault = verify(copy.path(), &mut |_| {}).unwrap_err();
+        let expected = matches!(fault.kind, FaultKind::MissingSegment { .. } | FaultKind::Shorter { .. });
+        assert!(expected, "segment {gone} of {count}: {fault}");
+        let opened = FileJournal::open(copy.path(), options());
+        assert!(matches!(opened, Err(Error::Damaged(_))), "segment {gone} of {count}");
+    }
+}
+
+#[test]
+fn a_second_process_is_kept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let refused = FileJournal::open(dir.path(), options()).unwrap_err();
+    let who = std::process::id();
+    assert!(
+        refused.to_string().ends_with(&format!("is in use by another process (process {who})")),
+        "{refused}"
+    );
+    assert!(refused.hint().unwrap().contains("stop the other server"));
+    journal.close().unwrap();
+    open(dir.path()).close().unwrap();
+}
+
+#[test]
+fn the_checkpointer_signs_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) =
+        FileJournal::open(dir.path(), Options { checkpoint_interval: Duration::ZERO, ..options() }).unwrap();
+    let log = define(&journal, SHOP);
+    append(&journal, vec![entry(log, SHOP, 0, &[])]).unwrap();
+    // Yields until the other thread had its turn; the suite's own limit ends it otherwise.
+    while journal.checkpoint(log).is_none() {
+        std::thread::yield_now();
+    }
+    let file = fs::read_to_string(dir.path().join("checkpoints/test~shop")).unwrap();
+    assert_eq!(journal.checkpoint(log), Some(file));
+}
+
+#[test]
+fn many_threads_share_flushes() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Arc::new(open(dir.path()));
+    let logs: Vec<(String, LogId)> =
+        (0..8).map(|n| format!("test/{n}")).map(|n| (n.clone(), define(&journal, &n))).collect();
+    std::thread::scope(|scope| {
+        for (name, log) in &logs {
+            let journal = &journal;
+            scope.spawn(move || {
+                for seq in 0..50 {
+                    append(journal, vec![entry(*log, name, seq, &[])]).unwrap();
+                    assert!(journal.head(*log).size > seq);
+                }
+            });
+        }
+    });
+    let health = journal.health();
+    assert_eq!((health.entries, health.waiting_bytes, health.poisoned), (400, 0, None));
+    assert!(health.flushes <= 408);
+    journal.close().unwrap();
+    assert_eq!(verify(dir.path(), &mut |_| {}).unwrap().entries, 400);
+}
+
+#[test]
+fn more_than_memory_should_hold_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = FileJournal::open(dir.path(), Options { waiting_bytes_max: 10, ..options() }).unwrap();
+    let log = define(&journal, SHOP);
+    let refused = append(&journal, vec![entry(log, SHOP, 0, &[])]);
+    assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_torn_checkpoint_draft_is_passed_over() {
+    let world = World::new(true);
+    fs::write(world.dir.path().join("checkpoints/.test~shop.new"), "half a no").unwrap();
+    verify(world.dir.path(), &mut |_| {}).unwrap();
+    assert_eq!(sizes(&open(world.dir.path())), (6, 2));
+}
+
+#[test]
+fn a_signer_of_another_name_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let refused = journal.define(SHOP, TestSigner::new("test/other", 1));
+    assert!(matches!(refused, Err(Error::LogName { .. })), "{refused:?}");
+}

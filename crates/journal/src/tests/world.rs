@@ -1,0 +1,133 @@
+//! A small journal with two logs, payloads and several batches, and what is needed to take it apart.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::conformance::TestSigner;
+use crate::{Backend, Batch, Durable, Error, FileJournal, Journal, LogId, NewEntry, Options, SealedPayload};
+
+pub(crate) const SHOP: &str = "test/shop";
+pub(crate) const PLATFORM: &str = "test/platform";
+
+/// No checkpoint comes by itself: tests ask for them.
+pub(crate) fn options() -> Options {
+    Options { checkpoint_interval: Duration::from_secs(3_600), ..Options::default() }
+}
+
+pub(crate) fn open(dir: &Path) -> FileJournal {
+    FileJournal::open(dir, options()).unwrap().0
+}
+
+pub(crate) fn define(journal: &FileJournal, log: &str) -> LogId {
+    journal.define(log, TestSigner::new(log, 1)).unwrap()
+}
+
+pub(crate) fn commitment(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+/// An entry as the engine writes them, with payloads of the given texts.
+pub(crate) fn entry(log: LogId, name: &str, seq: u64, payloads: &[&str]) -> NewEntry {
+    let commits: Vec<String> =
+        payloads.iter().map(|text| format!("{text:?}:\"{}\"", hex::encode(commitment(text)))).collect();
+    let commits =
+        if commits.is_empty() { String::new() } else { format!("\"commits\":{{{}}},", commits.join(",")) };
+    let at = 1_000 + seq;
+    NewEntry {
+        log,
+        seq,
+        bytes: format!("{{\"at\":{at},{commits}\"log\":\"{name}\",\"seq\":{seq},\"v\":1}}").into_bytes(),
+        payloads: payloads
+            .iter()
+            .map(|text| SealedPayload {
+                commitment: commitment(text),
+                subject: "run_1".to_owned(),
+                bytes: format!("sealed {text}").into_bytes(),
+            })
+            .collect(),
+    }
+}
+
+pub(crate) fn append(journal: &FileJournal, entries: Vec<NewEntry>) -> Result<Durable, Error> {
+    let (told, answer) = channel();
+    journal.append(Batch { entries }, Box::new(move |result| told.send(result).unwrap()));
+    answer.recv().unwrap()
+}
+
+/// Two logs, five batches of entries; not closed, no checkpoint: as a crash would leave it.
+pub(crate) fn write_story(journal: &FileJournal) {
+    let (shop, platform) = (define(journal, SHOP), define(journal, PLATFORM));
+    let shop = |seq, payloads: &[&str]| entry(shop, SHOP, seq, payloads);
+    let platform = |seq| entry(platform, PLATFORM, seq, &[]);
+    for batch in [
+        vec![shop(0, &[])],
+        vec![shop(1, &["a", "b"]), shop(2, &[])],
+        vec![platform(0), shop(3, &["c"])],
+        vec![platform(1)],
+        vec![shop(4, &["d"]), shop(5, &[])],
+    ] {
+        append(journal, batch).unwrap();
+    }
+}
+
+/// A data directory that holds the story, and whose only segment's bytes are at hand.
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl World {
+    /// Closed and vouched for, or as a crash leaves it.
+    pub(crate) fn new(closed: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = open(dir.path());
+        write_story(&journal);
+        if closed {
+            journal.close().unwrap();
+        }
+        // Read before the journal goes: that would write checkpoints.
+        let bytes = fs::read(dir.path().join("journal/0000000000000000.seg")).unwrap();
+        let world = Self { dir, bytes };
+        if !closed {
+            let copy = tempfile::tempdir().unwrap();
+            world.copy_to(copy.path(), &world.bytes);
+            drop(journal);
+            return Self { dir: copy, bytes: world.bytes };
+        }
+        world
+    }
+
+    pub(crate) fn segment(&self) -> PathBuf {
+        self.dir.path().join("journal/0000000000000000.seg")
+    }
+
+    /// Writes a copy with other bytes in the segment.
+    pub(crate) fn copy_to(&self, dir: &Path, bytes: &[u8]) {
+        fs::create_dir_all(dir.join("journal")).unwrap();
+        fs::create_dir_all(dir.join("checkpoints")).unwrap();
+        fs::write(dir.join("journal/0000000000000000.seg"), bytes).unwrap();
+        if let Ok(files) = fs::read_dir(self.dir.path().join("checkpoints")) {
+            for file in files {
+                let file = file.unwrap();
+                fs::copy(file.path(), dir.join("checkpoints").join(file.file_name())).unwrap();
+            }
+        }
+    }
+
+    /// A copy of its own with other bytes in the segment.
+    pub(crate) fn with(&self, bytes: &[u8]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        self.copy_to(dir.path(), bytes);
+        dir
+    }
+}
+
+/// Sizes of shop and platform.
+pub(crate) fn sizes(journal: &FileJournal) -> (u64, u64) {
+    let size = |log| journal.head(LogId(log)).size;
+    (size(0), size(1))
+}

@@ -1,0 +1,218 @@
+//! Verifies the files of a journal without a server, without keys that open anything, and without writing.
+//!
+//! Frames, checksums, commits and positions are the scan's; this adds what needs reading: that every entry is canonical
+//! JSON, says truly which entry of which log it is, never goes back in time, and commits to the payloads beside it; and
+//! that the signed checkpoints vouch for exactly these entries. A payload that is gone was erased: counted, no fault.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use crate::canonical;
+use crate::checkpoint::Anchors;
+use crate::content::Envelope;
+use crate::disk::{Disk, Mode, RealDisk};
+use crate::error::{Fault, FaultKind};
+use crate::recover::check_torn;
+use crate::scan::{LogState, Place, State, Stop, Visit, scan};
+use crate::segment::list;
+use crate::tree::Hash;
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub bytes_total: u64,
+    /// Entries checked.
+    pub entries: u64,
+}
+
+/// What a verification vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Every log, in the order in which they were defined.
+    pub logs: Vec<VerifiedLog>,
+    /// Entries of all of them.
+    pub entries: u64,
+    /// Bytes of all segments.
+    pub bytes: u64,
+    /// Bytes after the last batch that counts, as a crash leaves them behind. The server cuts them when it starts.
+    pub torn: Option<Torn>,
+}
+
+/// A log that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedLog {
+    /// Its name.
+    pub name: String,
+    /// Its verifier key.
+    pub vkey: String,
+    /// Entries.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Hash,
+    /// For how many of them a signed checkpoint vouches; `None` without one.
+    pub checkpoint_size: Option<u64>,
+    /// Payloads that are there.
+    pub payloads: u64,
+    /// Commitments whose payload is not there any more.
+    pub payloads_missing: u64,
+}
+
+/// A torn tail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// Where it begins.
+    pub why: Fault,
+    /// How many bytes from the end of the last batch that counts.
+    pub bytes: u64,
+}
+
+/// Verifies a data directory, or a copy of one. A server that runs on it may be in the middle of a write: its last
+/// batch then shows as a torn tail.
+pub fn verify(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Verified, Fault> {
+    verify_with_keys(dir, &BTreeMap::new(), progress)
+}
+
+/// The same; the logs named must be there and have exactly these verifier keys, which the caller got elsewhere.
+pub fn verify_with_keys(
+    dir: &Path,
+    keys: &BTreeMap<String, String>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verified, Fault> {
+    let disk = RealDisk;
+    let plain = |file: &str, kind| Fault { file: file.to_owned(), offset: None, log: None, seq: None, kind };
+    let unreadable =
+        |file: &str, error: std::io::Error| plain(file, FaultKind::Unreadable(error.to_string()));
+    let segments = list(&disk, dir).map_err(|error| unreadable("journal", error))?;
+    if segments.is_empty() {
+        return Err(plain("journal", FaultKind::Unreadable("there is no segment file in it".to_owned())));
+    }
+    let mut done = Progress::default();
+    for segment in &segments {
+        let file = disk.open(&segment.path(dir), Mode::Read);
+        done.bytes_total +=
+            file.and_then(|file| file.len()).map_err(|error| unreadable(&segment.label(), error))?;
+    }
+    let mut state = State::default();
+    let mut visit = Check { anchors: Anchors::load(&disk, dir)?, logs: Vec::new(), progress, done, base: 0 };
+    let mut torn = None;
+    for segment in &segments {
+        let bytes = segment.read(&disk, dir).map_err(|error| unreadable(&segment.label(), error))?;
+        match scan(&mut state, *segment, &bytes, &mut visit) {
+            Ok(()) => {}
+            Err(Stop::Wrong(fault)) => return Err(fault),
+            Err(Stop::Broken { good, fault }) => {
+                let last = segment.ordinal + 1 == segments.len();
+                check_torn(&state, &visit.anchors, &bytes, last, &fault)?;
+                torn = Some(Torn { why: fault, bytes: bytes.len() as u64 - good });
+            }
+        }
+        visit.base += bytes.len() as u64;
+        visit.report(0);
+    }
+    visit.anchors.settle(&state.logs)?;
+    for (name, expected) in keys {
+        let fault = |kind| Fault { log: Some(name.clone()), ..plain("journal", kind) };
+        let log =
+            state.logs.iter().find(|log| log.name == *name).ok_or_else(|| fault(FaultKind::MissingLog))?;
+        if log.vkey != *expected {
+            let (expected, found) = (expected.clone(), log.vkey.clone());
+            return Err(fault(FaultKind::UnexpectedKey { expected, found }));
+        }
+    }
+    let (entries, bytes) = (visit.done.entries, visit.done.bytes);
+    let logs = state.logs.iter().zip(&visit.logs).map(|(log, read)| VerifiedLog {
+        name: log.name.clone(),
+        vkey: log.vkey.clone(),
+        size: log.tree.size(),
+        root: log.tree.root(),
+        checkpoint_size: visit.anchors.get(&log.name).map(|anchor| anchor.checkpoint.size),
+        payloads: read.payloads.len() as u64,
+        payloads_missing: read.commits.difference(&read.payloads).count() as u64,
+    });
+    Ok(Verified { logs: logs.collect(), entries, bytes, torn })
+}
+
+/// Entries between two reports of progress.
+const REPORT_EVERY: u64 = 4_096;
+
+/// What is remembered of a log while it goes by.
+#[derive(Debug, Default)]
+struct Read {
+    /// Time of the last entry.
+    at: Option<i64>,
+    /// Commitments of the last entry.
+    last: Vec<[u8; 32]>,
+    /// All commitments.
+    commits: HashSet<[u8; 32]>,
+    /// Commitments of all payloads that are there.
+    payloads: HashSet<[u8; 32]>,
+}
+
+struct Check<'a> {
+    anchors: Anchors,
+    logs: Vec<Read>,
+    progress: &'a mut dyn FnMut(Progress),
+    done: Progress,
+    /// Bytes of the segments before this one.
+    base: u64,
+}
+
+impl Check<'_> {
+    fn report(&mut self, offset: u64) {
+        self.done.bytes = self.base + offset;
+        (self.progress)(self.done);
+    }
+}
+
+impl Visit for Check<'_> {
+    fn defined(&mut self, log: &LogState) {
+        self.logs.push(Read::default());
+        self.anchors.defined(log);
+    }
+
+    fn entry(&mut self, place: Place, number: u32, log: &LogState, entry: &[u8]) -> Result<(), FaultKind> {
+        let seq = log.tree.size() - 1;
+        let fields = canonical::check(entry).map_err(FaultKind::Json)?;
+        let missing = |name: &str| FaultKind::Json(format!("`{name}` is missing"));
+        let name = fields.log.ok_or_else(|| missing("log"))?;
+        if name != log.name {
+            return Err(FaultKind::WrongLog(name.escape_debug().to_string()));
+        }
+        match fields.seq.ok_or_else(|| missing("seq"))? {
+            said if said == seq => {}
+            said => return Err(FaultKind::WrongSeq(said)),
+        }
+        let at = fields.at.ok_or_else(|| missing("at"))?;
+        let read = &mut self.logs[number as usize];
+        if let Some(before) = read.at.filter(|before| at < *before) {
+            return Err(FaultKind::TimeWentBack { before, at });
+        }
+        read.at = Some(at);
+        read.commits.extend(&fields.commits);
+        read.last = fields.commits;
+        self.anchors.passed(number, log);
+        self.done.entries += 1;
+        if self.done.entries.is_multiple_of(REPORT_EVERY) {
+            self.report(place.offset + place.len);
+        }
+        Ok(())
+    }
+
+    fn payload(
+        &mut self,
+        _: Place,
+        number: u32,
+        _: &LogState,
+        payload: Envelope<'_>,
+    ) -> Result<(), FaultKind> {
+        let read = &mut self.logs[number as usize];
+        if !read.last.contains(&payload.commitment) {
+            return Err(FaultKind::StrayPayload);
+        }
+        read.payloads.insert(payload.commitment);
+        Ok(())
+    }
+}
