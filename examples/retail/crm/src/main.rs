@@ -112,9 +112,9 @@ async fn main() -> anyhow::Result<()> {
         );
         // Standard output belongs to the protocol where it is spoken there.
         if options.stdio {
-            report(&line)
+            report(&line);
         } else {
-            print(&line)
+            print(&line);
         }
         web = Some(http::serve(listener, router, stopped()));
     }

@@ -63,8 +63,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // The test may have killed it already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

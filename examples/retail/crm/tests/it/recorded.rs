@@ -74,7 +74,6 @@ fn data() -> Option<PathBuf> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "what was not run must be said")]
 fn every_recorded_answer_and_final_state_is_reproduced() {
     let Some(folder) = data() else {
         let required = std::env::var("COUNTERSIGN_REQUIRE_DATA").is_ok_and(|value| value == "1");
