@@ -1,16 +1,19 @@
 //! The wire: requests, answers and error codes of `/v1`, as types.
 //!
 //! The server answers with them, the CLI, the examples and (generated) the SDKs read them. Times are milliseconds
-//! since 1970 UTC; ids are text. No logic lives here.
+//! since 1970 UTC; ids are text. No logic lives here,
+//! except how text is made visible: everybody who shows it must do it in the same way.
 
 mod action; // propose, follow, explain
 mod approval; // the inbox
 mod error; // problem details (RFC 9457)
 mod run; // runs
+mod visible; // text for people, with nothing hidden in it
 mod workspace; // apply, agents, connectors, policies, keys, status
 
 pub use action::*;
 pub use approval::*;
 pub use error::*;
 pub use run::*;
+pub use visible::{visible, visible_value};
 pub use workspace::*;

@@ -174,6 +174,37 @@ pub struct Me {
     pub csrf: Option<String>,
 }
 
+/// `POST /v1/sessions`: opens a browser session with either of them.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenSession {
+    /// The code of a one-time link …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// … or the API key of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// `POST /v1/login-links`: makes a one-time link to the console.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateLoginLink {
+    /// For whom.
+    pub person: String,
+}
+
+/// A one-time link to the console.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LoginLink {
+    /// Works once.
+    pub url: String,
+    /// For whom.
+    pub person: String,
+    /// Until when.
+    pub expires_at: i64,
+}
+
 /// `GET /v1/status`: the state of the workspace in one answer; the console's Home.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Status {

@@ -1,0 +1,131 @@
+//! Request bodies: bounded in bytes, time, depth and count before they become values; strict while they do.
+
+use std::time::Duration;
+
+use axum::body::Body as HttpBody;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use kernel::json::{FOLDER, Limits, REQUEST};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::codes::Code;
+use crate::problem::Fault;
+
+/// The longest that a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A JSON body.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// A JSON body that holds a whole workspace folder.
+#[derive(Debug)]
+pub(crate) struct Folder<T>(pub(crate) T);
+
+/// The body of a request that needs none: `{}` or nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// The query string.
+#[derive(Debug)]
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Fault> {
+        read(request, REQUEST).await.map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Folder<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Fault> {
+        read(request, FOLDER).await.map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        Query::from_request_parts(parts, state).await.map(|Query(asked)| Self(asked)).map_err(|error| {
+            Fault::new(Code::QueryInvalid, error.body_text(), "correct the part after `?` in the address")
+        })
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: Request, limits: Limits) -> Result<T, Fault> {
+    let too_large = || {
+        Fault::new(
+            Code::BodyTooLarge,
+            format!("the body is larger than {} bytes", limits.bytes_max),
+            "send less",
+        )
+    };
+    let (parts, body) = request.into_parts();
+    let announced =
+        parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > limits.bytes_max as u64) {
+        return Err(too_large());
+    }
+    let bytes = collect(body, limits.bytes_max, too_large).await?;
+    let value = if bytes.is_empty() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        check_type(&parts.headers)?;
+        kernel::json::parse(&bytes, limits)?
+    };
+    serde_json::from_value(value).map_err(|error| {
+        Fault::new(
+            Code::RequestInvalid,
+            format!("the request does not fit: {error}"),
+            "compare it with /openapi.json",
+        )
+    })
+}
+
+async fn collect(body: HttpBody, max: usize, too_large: impl Fn() -> Fault) -> Result<Vec<u8>, Fault> {
+    let reading = axum::body::to_bytes(body, max);
+    match tokio::time::timeout(BODY_PATIENCE, reading).await {
+        Ok(Ok(bytes)) => Ok(bytes.into()),
+        Ok(Err(error)) if is_too_long(&error) => Err(too_large()),
+        Ok(Err(_)) => {
+            Err(Fault::new(Code::BodyUnreadable, "the body ended before it was complete", "send it again"))
+        }
+        Err(_) => {
+            Err(Fault::new(Code::RequestTimeout, "the body did not arrive in time", "send it again, faster"))
+        }
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("length limit exceeded") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Only JSON is taken: a form of another site cannot send that without asking first.
+fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Code::ContentTypeInvalid,
+        format!("the body is of type `{}`; only `application/json` is taken", kind.escape_default()),
+        "send the header `content-type: application/json`",
+    ))
+}

@@ -1,0 +1,84 @@
+//! What a server is started with, checked before anything is opened.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use kernel::id::WorkspaceId;
+
+/// The port unless told otherwise.
+const PORT: u16 = 7400;
+/// The platform's own log has this name, so no workspace may.
+pub(crate) const PLATFORM_LOG: &str = "platform";
+
+/// What a server is started with.
+#[derive(Clone)]
+pub struct Config {
+    /// The data directory; made if it does not exist.
+    pub data: PathBuf,
+    /// Name of the workspace.
+    pub workspace: String,
+    /// Address to listen on. Loopback only in this version.
+    pub listen: SocketAddr,
+    /// File of the root key, outside the data directory; made at the first start.
+    pub root_key_file: Option<PathBuf>,
+    /// The root key itself, as 64 hexadecimal digits. Goes before the file.
+    pub root_key: Option<String>,
+    /// Host names, besides those of loopback, under which the server may be addressed.
+    pub allowed_hosts: Vec<String>,
+    /// Bounds of the engine.
+    pub limits: engine::Limits,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { data, workspace, listen, .. } = self;
+        write!(f, "Config {{ {}, {workspace}, {listen} }}", data.display())
+    }
+}
+
+impl Config {
+    /// The defaults for a data directory.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            workspace: "main".to_owned(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            root_key_file: None,
+            root_key: None,
+            allowed_hosts: vec![],
+            limits: engine::Limits::default(),
+        }
+    }
+
+    /// The workspace's name, if everything is as it must be.
+    pub(crate) fn check(&self) -> Result<WorkspaceId> {
+        if !self.listen.ip().is_loopback() {
+            bail!(
+                "this version serves loopback addresses only, and `{}` is none: it has no TLS of its own yet; listen \
+                 on 127.0.0.1",
+                self.listen
+            );
+        }
+        let workspace: WorkspaceId = self.workspace.parse()?;
+        if workspace.as_str() == PLATFORM_LOG {
+            bail!("a workspace cannot be called `{PLATFORM_LOG}`: the server's own log has that name");
+        }
+        Ok(workspace)
+    }
+
+    /// Where the root key lies: as told, else in the user's configuration.
+    pub(crate) fn root_key_path(&self) -> Result<PathBuf> {
+        let home = || {
+            std::env::var_os("XDG_CONFIG_HOME")
+                .map(PathBuf::from)
+                .filter(|dir| dir.is_absolute())
+                .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")))
+                .map(|dir| dir.join("countersign").join("root.key"))
+        };
+        self.root_key_file
+            .clone()
+            .or_else(home)
+            .context("no place for the root key is known: give --root-key FILE")
+    }
+}

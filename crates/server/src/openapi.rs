@@ -1,0 +1,63 @@
+//! The description of `/v1`, made from the handlers and the wire types; `docs/reference/openapi.json` is its copy.
+
+use std::sync::OnceLock;
+
+use utoipa::OpenApi;
+
+use crate::routes;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Countersign",
+        description = "Proposes, decides, approves and explains actions of AI agents. Times are milliseconds since 1970.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        routes::get_me,
+        routes::open_session,
+        routes::close_session,
+        routes::create_link,
+        routes::get_status,
+        routes::start_run,
+        routes::list_runs,
+        routes::get_run,
+        routes::finish_run,
+        routes::propose,
+        routes::list_run_actions,
+        routes::list_actions,
+        routes::get_action,
+        routes::explain_action,
+        routes::withdraw_action,
+        routes::resolve_action,
+        routes::list_approvals,
+        routes::get_approval,
+        routes::approve,
+        routes::reject,
+        routes::apply,
+        routes::get_bundle,
+        routes::list_policies,
+        routes::list_agents,
+        routes::list_connectors,
+        routes::test_connector,
+        routes::create_key,
+        routes::list_keys,
+        routes::revoke_key,
+        routes::list_entries,
+        routes::follow_events,
+        routes::get_checkpoint,
+    ),
+    components(schemas(api::Problem, api::FileProblem))
+)]
+struct Described;
+
+/// The description as JSON text, always the same bytes.
+pub fn openapi_json() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        let value = serde_json::to_value(Described::openapi()).unwrap_or_default();
+        let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+        text.push('\n');
+        text
+    })
+}

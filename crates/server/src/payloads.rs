@@ -1,0 +1,101 @@
+//! Sealing and opening payloads: keys from the vault, places from the views, bytes from the journal.
+//!
+//! What was sealed a moment ago is kept in memory for a while, because an answer is written before the views know where
+//! its payloads lie. The memory is bounded, and forgetting costs time only.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::{Payloads, Sealed};
+use journal::Backend;
+use kernel::digest::Digest;
+use vault::Vault;
+use views::Views;
+
+/// Plain bytes that are kept in memory.
+const RECENT_BYTES_MAX: usize = 32 << 20;
+/// Commitments of durable payloads that are remembered, so that an equal one is not stored again.
+const STORED_MAX: usize = 100_000;
+
+/// The payloads of one workspace.
+pub(crate) struct Shelf {
+    vault: Arc<Vault>,
+    views: Arc<Views>,
+    journal: Arc<dyn Backend>,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Default)]
+struct Recent {
+    plain: HashMap<Digest, Arc<[u8]>>,
+    order: VecDeque<Digest>,
+    bytes: usize,
+    stored: HashSet<Digest>,
+    stored_order: VecDeque<Digest>,
+}
+
+impl Recent {
+    fn keep(&mut self, commitment: Digest, plain: &[u8]) {
+        if plain.len() > RECENT_BYTES_MAX / 8 || self.plain.contains_key(&commitment) {
+            return;
+        }
+        self.bytes += plain.len();
+        self.plain.insert(commitment, plain.into());
+        self.order.push_back(commitment);
+        while self.bytes > RECENT_BYTES_MAX {
+            let Some(oldest) = self.order.pop_front() else { return };
+            self.bytes -= self.plain.remove(&oldest).map_or(0, |plain| plain.len());
+        }
+    }
+
+    fn note_stored(&mut self, commitment: Digest) {
+        if self.stored.insert(commitment) {
+            self.stored_order.push_back(commitment);
+        }
+        while self.stored_order.len() > STORED_MAX {
+            let Some(oldest) = self.stored_order.pop_front() else { return };
+            self.stored.remove(&oldest);
+        }
+    }
+}
+
+impl Shelf {
+    pub(crate) fn new(vault: Arc<Vault>, views: Arc<Views>, journal: Arc<dyn Backend>) -> Self {
+        Self { vault, views, journal, recent: Mutex::default() }
+    }
+
+    /// Takes note of payloads that are durable now.
+    pub(crate) fn stored(&self, commitments: impl Iterator<Item = Digest>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        commitments.for_each(|commitment| recent.note_stored(commitment));
+    }
+}
+
+impl Payloads for Shelf {
+    fn seal(&self, subject: &str, scope: &str, bytes: &[u8]) -> Result<Sealed, String> {
+        let sealed = self.vault.seal(subject, scope, bytes).map_err(|error| error.to_string())?;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.keep(sealed.commitment, bytes);
+        let known = recent.stored.contains(&sealed.commitment);
+        Ok(Sealed {
+            commitment: sealed.commitment,
+            subject: subject.to_owned(),
+            bytes: (!known).then_some(sealed.bytes),
+        })
+    }
+
+    fn open(&self, commitment: &Digest) -> Result<Option<Vec<u8>>, String> {
+        if let Some(plain) = self.recent.lock().unwrap_or_else(PoisonError::into_inner).plain.get(commitment)
+        {
+            return Ok(Some(plain.to_vec()));
+        }
+        let place = self.views.payload_at(commitment).map_err(|error| error.to_string())?;
+        let Some((subject, at)) = place else { return Err(format!("no payload `{commitment}` is known")) };
+        let sealed = self.journal.payload(&at).map_err(|error| error.to_string())?;
+        match self.vault.open_payload(&sealed, commitment, &subject) {
+            Ok(plain) => Ok(Some(plain)),
+            Err(vault::Error::Erased) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

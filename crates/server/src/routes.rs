@@ -1,0 +1,105 @@
+//! All routes. One file for each resource; what they share is in the middleware of `guard`.
+
+mod actions; // propose, follow, explain, withdraw, resolve
+mod approvals; // the inbox
+mod bundle; // apply, files in force, rules, agents
+mod connectors; // connectors and their test
+mod docs; // OpenAPI and the pages of errors
+mod entries; // entries of the log, and its checkpoint
+mod events; // the live stream
+mod health; // alive, ready, metrics
+mod keys; // API keys
+mod me; // who am I, login, logout, links
+mod runs; // runs
+mod status; // the workspace in one answer
+
+pub(crate) use {
+    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, keys::*, me::*, runs::*,
+    status::*,
+};
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+use crate::app::App;
+use crate::codes::Code;
+use crate::problem::Fault;
+use crate::{assets, guard, mcp};
+
+/// The whole server.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let v1 = Router::new()
+        .route("/me", get(me::get_me))
+        .route("/sessions", post(me::open_session).delete(me::close_session))
+        .route("/login-links", post(me::create_link))
+        .route("/status", get(status::get_status))
+        .route("/runs", post(runs::start_run).get(runs::list_runs))
+        .route("/runs/{run}", get(runs::get_run))
+        .route("/runs/{run}/finish", post(runs::finish_run))
+        .route("/runs/{run}/actions", post(actions::propose).get(actions::list_run_actions))
+        .route("/actions", get(actions::list_actions))
+        .route("/actions/{action}", get(actions::get_action))
+        .route("/actions/{action}/explain", get(actions::explain_action))
+        .route("/actions/{action}/withdraw", post(actions::withdraw_action))
+        .route("/actions/{action}/resolve", post(actions::resolve_action))
+        .route("/approvals", get(approvals::list_approvals))
+        .route("/approvals/{approval}", get(approvals::get_approval))
+        .route("/approvals/{approval}/approve", post(approvals::approve))
+        .route("/approvals/{approval}/reject", post(approvals::reject))
+        .route("/apply", post(bundle::apply))
+        .route("/bundle", get(bundle::get_bundle))
+        .route("/policies", get(bundle::list_policies))
+        .route("/agents", get(bundle::list_agents))
+        .route("/connectors", get(connectors::list_connectors))
+        .route("/connectors/{connector}/test", post(connectors::test_connector))
+        .route("/keys", post(keys::create_key).get(keys::list_keys))
+        .route("/keys/{key}/revoke", post(keys::revoke_key))
+        .route("/entries", get(entries::list_entries))
+        .route("/events", get(events::follow_events));
+    let mcp = mcp::router(&app);
+    Router::new()
+        .nest("/v1", v1)
+        .route("/log/{workspace}/checkpoint", get(entries::get_checkpoint))
+        .route("/openapi.json", get(docs::openapi))
+        .route("/docs/errors/{code}", get(docs::error_page))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .nest("/mcp", mcp)
+        .fallback(assets::page)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}
+
+async fn method_not_allowed() -> Fault {
+    Fault::new(Code::MethodNotAllowed, "this address does not take that method", "look at /openapi.json")
+}
+
+/// The page of a list: how many, and after what.
+#[derive(Debug, Default, serde::Deserialize)]
+pub(crate) struct Paging {
+    pub(crate) after: Option<String>,
+    pub(crate) limit: Option<usize>,
+}
+
+impl Paging {
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.unwrap_or(50).clamp(1, views::LIMIT_MAX)
+    }
+}
+
+/// A word of a filter.
+pub(crate) fn filter<T: serde::de::DeserializeOwned>(
+    what: &str,
+    text: Option<String>,
+) -> Result<Option<T>, Fault> {
+    let Some(text) = text else { return Ok(None) };
+    serde_json::from_value(serde_json::Value::String(text.clone())).map(Some).map_err(|_| {
+        let text: String = text.chars().take(80).flat_map(char::escape_default).collect();
+        Fault::new(Code::QueryInvalid, format!("`{text}` is no {what}"), "look at /openapi.json")
+    })
+}

@@ -1,0 +1,105 @@
+//! The workspace in one answer: the console's Home.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use kernel::clock::Millis;
+use kernel::judge::Judge as _;
+
+use crate::access::Right;
+use crate::app::App;
+use crate::caller::Caller;
+use crate::problem::Fault;
+use crate::show;
+
+/// What counts as today: the last 24 hours.
+const DAY: Millis = Millis(24 * 60 * 60 * 1_000);
+
+/// The state of the workspace.
+#[utoipa::path(get, path = "/v1/status", responses((status = 200, body = api::Status)))]
+pub(crate) async fn get_status(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Answer<api::Status>, Fault> {
+    caller.may(Right::SeeWorkspace)?;
+    let now = app.clock.now().wall;
+    let status = app
+        .look(move |app| {
+            let seen = app.views.overview(Millis(now.0.saturating_sub(DAY.0)))?;
+            let head = app.engine.head();
+            let note = app.journal.checkpoint(app.log);
+            Ok(api::Status {
+                workspace: app.workspace.to_string(),
+                setup: setup(app)?,
+                bundle: app.bundle().map(|bundle| bundle.bundle().to_string()),
+                entries: head.durable,
+                views_behind: head.durable.saturating_sub(head.applied),
+                checkpoint_size: note.as_deref().and_then(show::checkpoint_size).unwrap_or(0),
+                actions: seen.actions,
+                verdicts_today: seen.verdicts,
+                waiting: seen.waiting,
+                oldest_waiting_at: seen.oldest_waiting_at.map(|at| at.0),
+                next_expiry_at: seen.next_expiry_at.map(|at| at.0),
+                handed_over: seen.handed_over,
+                attention: attention(app, seen.handed_over),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                now: now.0,
+            })
+        })
+        .await?;
+    Ok(Answer(status))
+}
+
+fn setup(app: &App) -> Result<bool, Fault> {
+    let key = kernel::state::RowKey::new(kernel::state::Noun::Workspace, "");
+    Ok(match app.views.row(&key)?.as_deref() {
+        Some(kernel::state::Row::Workspace(workspace)) => workspace.setup,
+        _ => true,
+    })
+}
+
+/// What somebody should look at.
+fn attention(app: &App, handed_over: u64) -> Vec<String> {
+    let mut out = app.notes.clone();
+    out.extend(degraded(app));
+    if app.bundle().is_none() {
+        out.push("No policy is in force: every action is refused. Run `countersign apply DIR`.".to_owned());
+    }
+    if handed_over > 0 {
+        out.push(format!("{handed_over} actions have an outcome that only a person can settle."));
+    }
+    for health in app.connectors.health() {
+        if health.state != connectors::BreakerState::Closed {
+            let why =
+                health.last_error.map(|error| format!(": {}", api::visible(&error))).unwrap_or_default();
+            out.push(format!("The connector {} rests after several failures{why}.", health.name));
+        }
+    }
+    out
+}
+
+/// Why the server is not as it should be.
+pub(crate) fn degraded(app: &App) -> Vec<String> {
+    let stats = app.engine.stats();
+    let health = app.journal.health();
+    let mut out = vec![];
+    if let Some(cause) = stats.journal_failed.or(health.poisoned) {
+        out.push(format!("The journal failed and nothing more is decided: {cause}"));
+    }
+    if let Some(cause) = health.checkpoint_failed {
+        out.push(format!("The last checkpoint could not be written: {cause}"));
+    }
+    if let Some(cause) = stats.views_failed {
+        out.push(format!(
+            "The lists no longer follow the journal: {cause}. Restart, or run `countersign rebuild`."
+        ));
+    }
+    if stats.clock_jumped != 0 {
+        out.push(format!(
+            "The clock jumped by {} ms; no approval expires until it is looked at.",
+            stats.clock_jumped
+        ));
+    }
+    out
+}

@@ -1,0 +1,321 @@
+//! Starting and stopping: everything is opened in order, recovered, and closed in the reverse order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use connectors::{Connectors, Setup};
+use engine::{Engine, Parts, Payloads as _};
+use journal::{Backend, FileJournal, Journal as _, Options, VerifierKey};
+use kernel::clock::{Clock, Entropy};
+use kernel::digest::Digest;
+use kernel::event::Entry;
+use kernel::state::{Noun, Row, RowKey};
+use policy::Bundle;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vault::{RootKey, Vault};
+use views::Views;
+
+use crate::app::{App, Bundles};
+use crate::caller::secret_hash;
+use crate::clock::{SystemClock, SystemEntropy, secret};
+use crate::config::{Config, PLATFORM_LOG};
+use crate::guard::{LOCAL_HOSTS, REQUESTS_MAX};
+use crate::local::LocalFile;
+use crate::payloads::Shelf;
+use crate::sessions::{SessionWho, Sessions};
+use crate::{bundle, listen, routes};
+
+/// The views' file in the data directory.
+pub(crate) const VIEWS_FILE: &str = "views.db";
+/// How long the end waits for what is under way.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The server.
+#[derive(Debug)]
+pub struct Server;
+
+/// A running server. Stop it with [`Running::shutdown`]; dropping it is like a crash.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// `http://127.0.0.1:7400`
+    pub url: String,
+    /// The operator's token of this start.
+    pub token: String,
+    /// The one-time console link of a first start.
+    pub first_link: Option<String>,
+    app: Arc<App>,
+    vault: Arc<Vault>,
+    local: LocalFile,
+    tracker: TaskTracker,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+/// Runs a server until it is told to stop (SIGINT, SIGTERM).
+pub async fn serve(config: Config) -> Result<()> {
+    let running = Server::start(config).await?;
+    tracing::info!(url = %running.url, "ready");
+    if let Some(link) = &running.first_link {
+        // To the terminal, not to the log: whoever reads it becomes the operator.
+        use std::io::Write as _;
+        drop(writeln!(std::io::stderr(), "\nopen the console, once, within ten minutes:\n\n    {link}\n"));
+    }
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = term.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.shutdown().await
+}
+
+/// What lies under the engine.
+struct Ground {
+    vault: Arc<Vault>,
+    journal: Arc<dyn Backend>,
+    views: Arc<Views>,
+    log: journal::LogId,
+    verifier_key: String,
+    first: bool,
+    notes: Vec<String>,
+}
+
+impl Server {
+    /// Starts: opens, recovers, listens.
+    pub async fn start(config: Config) -> Result<Running> {
+        let workspace = config.check()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("`{}` cannot be listened on", config.listen))?;
+        let addr = listener.local_addr()?;
+        let ground = {
+            let (config, entropy, clock) = (config.clone(), entropy.clone(), clock.clone());
+            tokio::task::spawn_blocking(move || open(&config, &entropy, &*clock)).await??
+        };
+        let Ground { vault, journal, views, log, verifier_key, first, mut notes } = ground;
+        let shelf = Arc::new(Shelf::new(vault.clone(), views.clone(), journal.clone()));
+        let connectors =
+            Arc::new(Connectors::new(Setup { clock: clock.clone(), digest: policy::manifest_digest }));
+        let follow = {
+            let (views, shelf, vault) = (views.clone(), shelf.clone(), vault.clone());
+            Box::new(move |entries: &[journal::Stored]| {
+                views.follow(entries).map_err(|error| error.to_string())?;
+                shelf.stored(entries.iter().flat_map(|one| &one.payloads).map(|at| Digest(at.commitment)));
+                vault.flush().map_err(|error| error.to_string())
+            })
+        };
+        let engine = Engine::start(Parts {
+            workspace: workspace.clone(),
+            journal: as_journal(&journal),
+            log,
+            log_name: workspace.to_string(),
+            verifier_key,
+            store: views.clone(),
+            follow,
+            effector: connectors.clone(),
+            payloads: shelf.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            limits: config.limits,
+        })
+        .await?;
+        let mut bundles = Bundles::default();
+        if let Some(bundle) = stored_bundle(&engine, &shelf, &mut notes).await? {
+            connectors.replace(bundle::specs(&bundle).map_err(|fault| anyhow!(fault.detail))?)?;
+            engine.set_judge(bundle.clone()).await?;
+            bundles.set(bundle);
+        }
+        let open = engine.recover().await?;
+        if open > 0 {
+            tracing::warn!(open, "actions were under way when the server stopped; they are being settled");
+        }
+        let url = format!("http://{addr}");
+        let token = secret::<32>(&*entropy);
+        let sessions = Sessions::default();
+        let first_link = if first {
+            sessions
+                .invite(SessionWho::Operator, clock.now(), &*entropy)
+                .map(|code| format!("{url}/login?code={code}"))
+        } else {
+            None
+        };
+        let hosts = LOCAL_HOSTS.map(str::to_owned).into_iter().chain(config.allowed_hosts.clone()).collect();
+        let app = Arc::new(App {
+            log_name: workspace.to_string(),
+            workspace,
+            log,
+            engine,
+            views,
+            journal,
+            connectors,
+            clock,
+            entropy,
+            sessions,
+            operator: secret_hash(&token),
+            hosts,
+            url: url.clone(),
+            stop: CancellationToken::new(),
+            requests: Semaphore::new(REQUESTS_MAX),
+            streams: Mutex::default(),
+            publishing: tokio::sync::Mutex::default(),
+            bundles: RwLock::new(bundles),
+            notes,
+        });
+        let tracker = TaskTracker::new();
+        let router = routes::router(app.clone());
+        tracker.spawn(listen::listen(listener, router, app.stop.clone(), tracker.clone()));
+        let local = LocalFile::write(&config.data, &url, &token)?;
+        Ok(Running { addr, url, token, first_link, app, vault, local, tracker })
+    }
+}
+
+impl Running {
+    /// Stops: no new connections, what is under way may finish, then everything is closed.
+    pub async fn shutdown(self) -> Result<()> {
+        self.app.stop.cancel();
+        self.tracker.close();
+        drop(tokio::time::timeout(CLOSE_PATIENCE, self.tracker.wait()).await);
+        self.app.engine.close(CLOSE_PATIENCE).await;
+        self.app.connectors.shutdown().await;
+        let (journal, vault) = (self.app.journal.clone(), self.vault.clone());
+        tokio::task::spawn_blocking(move || -> Result<()> {
+            vault.flush()?;
+            journal.close()?;
+            Ok(())
+        })
+        .await??;
+        self.local.remove();
+        Ok(())
+    }
+
+    /// Entries that are durable now.
+    pub fn entries(&self) -> u64 {
+        self.app.engine.head().durable
+    }
+}
+
+fn as_journal(journal: &Arc<dyn Backend>) -> Arc<dyn journal::Journal> {
+    journal.clone()
+}
+
+fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Result<Ground> {
+    make_private(&config.data)?;
+    let mut notes = vec![];
+    let on_fatal: journal::OnFatal = Arc::new(|cause| {
+        // After a failed flush nobody knows what is on disk: going on would be a guess (DESIGN §3).
+        tracing::error!(%cause, "the journal failed; the server stops");
+        std::process::abort();
+    });
+    let (journal, recovery) =
+        FileJournal::open(&config.data, Options { on_fatal: Some(on_fatal), ..Options::default() })?;
+    if let Some(cut) = &recovery.cut {
+        tracing::warn!(?cut, "a torn tail of the journal was cut");
+        notes.push(format!("A torn tail of the journal was cut at the start: {cut:?}."));
+    }
+    let root = match &config.root_key {
+        Some(text) => RootKey::from_text(text, "COUNTERSIGN_ROOT_KEY")?,
+        None => RootKey::from_file(&config.root_key_path()?, &config.data, Some(&**entropy))?,
+    };
+    let vault = Arc::new(Vault::open(&config.data, root, entropy.clone())?);
+    let platform = Arc::new(vault.log_key(PLATFORM_LOG)?);
+    let key = Arc::new(vault.log_key(&config.workspace)?);
+    let verifier_key = VerifierKey::of(&*key).encode();
+    let platform_key = VerifierKey::of(&*platform).encode();
+    let platform = journal.define(PLATFORM_LOG, platform)?;
+    let log = journal.define(&config.workspace, key)?;
+    let size = journal.head(log).size;
+    let journal: Arc<dyn Backend> = Arc::new(journal);
+    begin_platform_log(&*journal, platform, platform_key, clock)?;
+    let (views, opened) = Views::open(&config.data.join(VIEWS_FILE), size)?;
+    if let Some(wiped) = opened.wiped {
+        tracing::warn!(%wiped, "the views are built anew from the journal");
+    }
+    Ok(Ground { vault, journal, views: Arc::new(views), log, verifier_key, first: size == 0, notes })
+}
+
+/// Makes the data directory, for its user only.
+fn make_private(data: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if data.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .with_context(|| format!("the data directory `{}` cannot be made", data.display()))
+}
+
+/// The server's own log gets its first entry.
+fn begin_platform_log(
+    journal: &dyn Backend,
+    log: journal::LogId,
+    verifier_key: String,
+    clock: &dyn Clock,
+) -> Result<()> {
+    if journal.head(log).size > 0 {
+        return Ok(());
+    }
+    let entry = Entry {
+        v: 1,
+        log: PLATFORM_LOG.to_owned(),
+        seq: 0,
+        at: clock.now().wall,
+        run: None,
+        actor: kernel::actor::Actor::Server,
+        cause: None,
+        event: kernel::event::Event::LogStarted { format: 1, verifier_key },
+        commits: std::collections::BTreeMap::new(),
+    };
+    let new = journal::NewEntry { log, seq: 0, bytes: entry.encode(), payloads: vec![] };
+    let (send, receive) = std::sync::mpsc::channel();
+    journal.append(
+        journal::Batch { entries: vec![new] },
+        Box::new(move |done| {
+            drop(send.send(done.map(|_| ())));
+        }),
+    );
+    receive.recv().context("the journal ended")??;
+    Ok(())
+}
+
+/// The bundle in force, compiled from its sealed files.
+async fn stored_bundle(
+    engine: &Engine,
+    shelf: &Shelf,
+    notes: &mut Vec<String>,
+) -> Result<Option<Arc<Bundle>>> {
+    let row = engine.row(RowKey::new(Noun::Workspace, "")).await?;
+    let Some(Row::Workspace(workspace)) = row.as_deref() else { return Ok(None) };
+    let Some((_, files)) = workspace.bundle else { return Ok(None) };
+    let Some(bytes) =
+        shelf.open(&files).map_err(|cause| anyhow!("the workspace files cannot be read: {cause}"))?
+    else {
+        notes.push("The files of the policy in force were erased; apply the folder again.".to_owned());
+        return Ok(None);
+    };
+    let files = serde_json::from_slice(&bytes).context("the stored workspace files are damaged")?;
+    match Bundle::compile(&files) {
+        Ok(compiled) => Ok(Some(compiled.bundle)),
+        Err(problems) => {
+            let first = problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+            notes.push(format!(
+                "The policy in force does not fit this version, so every action is refused: {first}"
+            ));
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! An action, with the sentence that tells its agent what to do.
+
+use kernel::action::{Action, SettledBy, Status};
+use kernel::event::Event;
+use kernel::id::AgentId;
+use kernel::ports::{FailureClass, Output};
+use kernel::refusal::Refusal;
+use kernel::state::{Noun, Row, RowKey};
+
+use crate::app::App;
+use crate::problem::Fault;
+
+use super::words::{self, Told};
+
+/// The action as it stands, at once where everything is at hand, else after a look into the views.
+pub(crate) async fn action_now(
+    app: &std::sync::Arc<App>,
+    action: Action,
+    agent: AgentId,
+) -> Result<api::Action, Fault> {
+    let needs_views = match action.status {
+        Status::Refused | Status::Rejected | Status::Unknown => true,
+        Status::Failed => action.output.is_none(),
+        _ => false,
+    };
+    if needs_views {
+        return app.look(move |app| self::action(app, &action, &agent, true)).await;
+    }
+    self::action(app, &action, &agent, true)
+}
+
+/// The action for the wire. `whole`: with output and with why it stopped, which lists leave out.
+pub(crate) fn action(app: &App, action: &Action, agent: &AgentId, whole: bool) -> Result<api::Action, Fault> {
+    let headline = match &action.headline {
+        Some(commitment) => app.text(commitment)?.map(|text| api::visible(&text)),
+        None => None,
+    };
+    let output = match &action.output {
+        Some(commitment) if whole => app.sealed::<Output>(commitment)?.map(output),
+        _ => None,
+    };
+    let told = if whole { told(app, action)? } else { Told::default() };
+    Ok(api::Action {
+        id: action.id.to_string(),
+        run: action.run.to_string(),
+        agent: agent.to_string(),
+        tool: action.tool.to_string(),
+        class: word(&action.class),
+        status: action.status.word().to_owned(),
+        settled: action.status.is_final(),
+        verdict: action.verdict.as_ref().map(word),
+        code: action.code.clone(),
+        message: words::message(action, &told),
+        headline: headline.unwrap_or_else(|| action.tool.to_string()),
+        approval: action.approval.as_ref().map(ToString::to_string),
+        proposed_at: action.proposed_at.0,
+        settled_at: action.settled_at.map(|at| at.0),
+        settled_by: action.settled_by.as_ref().map(|by| match by {
+            SettledBy::Answer => "answer".to_owned(),
+            SettledBy::LookUp => "look_up".to_owned(),
+            SettledBy::Person(person) => format!("person:{person}"),
+        }),
+        failure: action.failure.as_ref().map(word::<FailureClass>),
+        handed_over: action.handed_over,
+        output,
+        entry: action.proposed_seq,
+    })
+}
+
+/// A word of the kernel as it stands on the wire.
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+pub(super) fn output(output: Output) -> api::Output {
+    api::Output {
+        text: output.text(),
+        content: output.content,
+        structured: output.structured,
+        is_error: output.is_error,
+    }
+}
+
+/// What the sentence needs besides the row: who stopped it, and why.
+fn told(app: &App, action: &Action) -> Result<Told, Fault> {
+    let mut told = Told::default();
+    match action.status {
+        Status::Rejected => {
+            let Some(id) = &action.approval else { return Ok(told) };
+            let row = app.views.row(&RowKey::new(Noun::Approval, id))?;
+            if let Some(Row::Approval(approval)) = row.as_deref()
+                && let Some((person, reason)) = &approval.rejected
+            {
+                told.person = Some(person.to_string());
+                told.why = reason.as_ref().map(|reason| app.text(reason)).transpose()?.flatten();
+            }
+        }
+        Status::Refused | Status::Failed | Status::Unknown if action.output.is_none() => {
+            for item in app.views.entries_of_action(&action.id)? {
+                let name = match &item.entry.event {
+                    Event::ActionDecided(decided) => {
+                        told.rules = super::explain::rules(app, &decided.bundle, &decided.rules);
+                        continue;
+                    }
+                    Event::ActionRefused { .. } => "difference",
+                    Event::ActionFailed { .. } | Event::ActionUnknown { .. } => "cause",
+                    _ => continue,
+                };
+                if let Some(commitment) = item.entry.commits.get(name) {
+                    told.why = app.text(commitment)?;
+                }
+            }
+        }
+        _ => {}
+    }
+    told.why = told.why.map(|text| api::visible(&text));
+    Ok(told)
+}
+
+impl From<kernel::id::ParseIdError> for Fault {
+    fn from(error: kernel::id::ParseIdError) -> Self {
+        Refusal::Invalid(error.to_string()).into()
+    }
+}

@@ -1,0 +1,9 @@
+//! Stories over HTTP: the real server on a free port, a real journal, real policies, and a small HTTP tool server.
+
+mod bad_input; // every refusal: code, status, and nothing changed
+mod doors; // hosts, origins, sessions, tokens
+mod errors; // codes and their pages
+mod matrix; // who may do what
+mod openapi; // the copy of the description
+mod stories; // the life of an action over REST
+mod world; // the server under test
