@@ -11,10 +11,12 @@ use kernel::state::{Row, RowKey, Table};
 /// Rows kept in memory beyond those that the store does not have yet: about 100 MiB.
 const ROWS_KEPT_MAX: usize = 100_000;
 
+/// A row, or its absence, and the count of entries after which the store has it too.
+type Kept = (Option<Arc<Row>>, u64);
+
 pub(crate) struct Book {
     store: Arc<dyn StateStore>,
-    /// Row and the count of entries after which the store has it too.
-    rows: std::sync::Mutex<HashMap<RowKey, (Option<Arc<Row>>, u64)>>,
+    rows: std::sync::Mutex<HashMap<RowKey, Kept>>,
     /// Entries decided so far: the position of the next one.
     pub(crate) next_seq: u64,
 }

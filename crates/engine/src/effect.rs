@@ -196,24 +196,21 @@ impl Engine {
             let applied = seen.as_ref().map(|(applied, _)| *applied);
             let looked_up = Event::ActionLookedUp { action: id.clone(), attempt, applied };
             let mut events = Vec::new();
-            match seen {
-                Some((applied, output)) => {
-                    let bytes = kernel::json::canonical(&output);
-                    let output = vec![desk.seal("output", &subject, run.as_str(), &bytes)?];
-                    events.push((looked_up, output.clone()));
-                    if applied {
-                        let settled = action.settle(attempt, Outcome::Confirmed, SettledBy::LookUp)?;
-                        events.extend(settled.into_iter().map(|event| (event, output.clone())));
-                    } else if action.attempts >= ATTEMPTS_MAX {
-                        let outcome = Self::settled(false);
-                        let settled = action.settle(attempt, outcome, SettledBy::LookUp)?;
-                        events.extend(settled.into_iter().map(|event| (event, vec![])));
-                    }
+            if let Some((applied, output)) = seen {
+                let bytes = kernel::json::canonical(&output);
+                let output = vec![desk.seal("output", &subject, run.as_str(), &bytes)?];
+                events.push((looked_up, output.clone()));
+                if applied {
+                    let settled = action.settle(attempt, Outcome::Confirmed, SettledBy::LookUp)?;
+                    events.extend(settled.into_iter().map(|event| (event, output.clone())));
+                } else if action.attempts >= ATTEMPTS_MAX {
+                    let outcome = Self::settled(false);
+                    let settled = action.settle(attempt, outcome, SettledBy::LookUp)?;
+                    events.extend(settled.into_iter().map(|event| (event, vec![])));
                 }
-                None => {
-                    events.push((looked_up, vec![]));
-                    events.push((desk.timer(again, Purpose::LookUp { action: id.clone() }), vec![]));
-                }
+            } else {
+                events.push((looked_up, vec![]));
+                events.push((desk.timer(again, Purpose::LookUp { action: id.clone() }), vec![]));
             }
             desk.write(&Actor::Server, Some(&run), events)?;
             Ok(())

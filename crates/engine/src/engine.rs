@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use journal::{Journal, LogId, Stored};
+use journal::{Journal, LogId};
 use kernel::action::{Action, Cause, Outcome, SettledBy, Status};
 use kernel::actor::Actor;
 use kernel::clock::{Clock, Entropy, Millis};
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::book::Book;
 use crate::desk::Desk;
 use crate::error::Error;
-use crate::follow::Follower;
+use crate::follow::{Follow, Follower};
 use crate::locks::Locks;
 use crate::owner::{Durable, Owner, Release, Task};
 use crate::payload::Payloads;
@@ -68,7 +68,7 @@ pub struct Parts {
     /// Rows derived from durable entries.
     pub store: Arc<dyn StateStore>,
     /// Takes durable entries into the rows and views.
-    pub follow: Box<dyn FnMut(&[Stored]) -> Result<(), String> + Send>,
+    pub follow: Follow,
     /// The way out.
     pub effector: Arc<dyn Effector>,
     /// Seals and opens payloads.
@@ -236,7 +236,9 @@ impl Engine {
             if let Err(error) = running.await
                 && error.is_panic()
             {
-                failed.send_modify(|durable| durable.failed = Some("the engine's owner stopped on a bug".to_owned()));
+                failed.send_modify(|durable| {
+                    durable.failed = Some("the engine's owner stopped on a bug".to_owned());
+                });
             }
         });
         engine.inner.tracker.spawn(async move {
@@ -465,7 +467,7 @@ impl Engine {
             Purpose::Expire { action, .. } => self.notify(&action),
             Purpose::Retry { action } => drop(self.spawn(async move { engine.execute(action).await })),
             Purpose::LookUp { action } => {
-                drop(self.spawn(async move { engine.settle_unknown(action).await }))
+                drop(self.spawn(async move { engine.settle_unknown(action).await }));
             }
         }
     }

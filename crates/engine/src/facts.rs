@@ -36,15 +36,16 @@ impl Engine {
         for need in needs {
             let (answer, read_at) = match &need.read {
                 None => (None, self.inner.clock.now().wall),
-                Some(read) => match answers.iter().find(|(made, _, _)| made == read) {
-                    Some((_, output, at)) => (Some(output.clone()), *at),
-                    None => {
+                Some(read) => {
+                    if let Some((_, output, at)) = answers.iter().find(|(made, _, _)| made == read) {
+                        (Some(output.clone()), *at)
+                    } else {
                         let output = self.read(read).await.map_err(|cause| NoFacts::Transient { cause })?;
                         let at = self.inner.clock.now().wall;
                         answers.push((read.clone(), output.clone(), at));
                         (Some(output), at)
                     }
-                },
+                }
             };
             let fact = judge
                 .fact(tool, &need.name, arguments, answer.as_ref(), read_at)

@@ -11,7 +11,7 @@ use kernel::event::Entry;
 use tokio::sync::{broadcast, watch};
 
 /// Takes durable entries in order; an error stops the follower and is announced.
-pub(crate) type Follow = Box<dyn FnMut(&[Stored]) -> Result<(), String> + Send>;
+pub type Follow = Box<dyn FnMut(&[Stored]) -> Result<(), String> + Send>;
 
 /// Entries handed over at once.
 const BATCH_MAX: usize = 4_096;

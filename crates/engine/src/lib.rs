@@ -21,6 +21,7 @@ mod runs; // runs
 
 pub use engine::{Engine, Head, Limits, Parts, Stats};
 pub use error::Error;
+pub use follow::Follow;
 pub use payload::{Payloads, Sealed};
 pub use propose::Propose;
 pub use publish::Publish;

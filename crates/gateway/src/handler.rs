@@ -34,7 +34,7 @@ const CONVERSATION_HEADER: &str = "x-countersign-conversation";
 /// there. `hosts` are the accepted `Host` headers; a request with a foreign `Origin` is refused.
 pub fn router(host: Arc<dyn Host>, hosts: Vec<String>, stop: CancellationToken) -> axum::Router {
     let mut config = StreamableHttpServerConfig::default();
-    config.allowed_hosts = hosts.clone();
+    config.allowed_hosts.clone_from(&hosts);
     config.allowed_origins = hosts.iter().map(|host| format!("http://{host}:*")).collect();
     config.sse_keep_alive = Some(Duration::from_secs(15));
     config.cancellation_token = stop;

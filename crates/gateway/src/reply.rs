@@ -49,7 +49,8 @@ fn words(action: &api::Action) -> String {
 
 /// The result for a request that was not taken.
 pub(crate) fn of_problem(problem: &api::Problem) -> CallToolResult {
-    let more: String = problem.problems.iter().map(|one| format!("\n- {}", one.message)).collect();
+    let more: Vec<&str> = problem.problems.iter().map(|one| one.message.as_str()).collect();
+    let more = if more.is_empty() { String::new() } else { format!("\n- {}", more.join("\n- ")) };
     result_of(json!({
         "content": [{ "type": "text", "text": format!("{} ({}). {}{more}", problem.detail, problem.code, problem.hint) }],
         "structuredContent": { "status": "not_taken", "code": problem.code },

@@ -429,8 +429,8 @@ impl Action {
         settled_by: SettledBy,
     ) -> Result<Vec<Event>, Refusal> {
         let fits = match (self.status, &settled_by) {
-            (Status::Intended, SettledBy::Answer) => attempt == self.attempts,
-            (Status::Unknown, SettledBy::LookUp | SettledBy::Person(_)) => attempt == self.attempts,
+            (Status::Intended, SettledBy::Answer)
+            | (Status::Unknown, SettledBy::LookUp | SettledBy::Person(_)) => attempt == self.attempts,
             _ => false,
         };
         if !fits {

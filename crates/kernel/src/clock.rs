@@ -9,11 +9,13 @@ pub struct Millis(pub i64);
 
 impl Millis {
     /// This moment moved by a span; stops at the ends of the scale.
+    #[must_use]
     pub fn plus(self, span: Self) -> Self {
         Self(self.0.saturating_add(span.0))
     }
 
     /// The span since `earlier`, never negative.
+    #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self(self.0.saturating_sub(earlier.0).max(0))
     }

@@ -41,7 +41,11 @@ pub fn minor_units(text: &str, digits: u32, rounding: Rounding) -> Result<i64, M
     let (whole, fraction) = body.split_once('.').unwrap_or((body, ""));
     let digits_only = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let dot_without_digits = body.contains('.') && fraction.is_empty();
-    if text.len() > TEXT_BYTES_MAX || whole.is_empty() || dot_without_digits || !digits_only(whole) || !digits_only(fraction)
+    if text.len() > TEXT_BYTES_MAX
+        || whole.is_empty()
+        || dot_without_digits
+        || !digits_only(whole)
+        || !digits_only(fraction)
     {
         return Err(MoneyError::NotDecimal);
     }

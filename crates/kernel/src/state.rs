@@ -284,7 +284,7 @@ fn finish(table: &mut dyn Table, id: &ActionId, at: Millis, change: impl FnOnce(
 pub fn apply(table: &mut dyn Table, entry: &Entry) {
     let at = entry.at;
     match &entry.event {
-        Event::LogStarted { .. } | Event::ClockJumped { .. } => {}
+        Event::LogStarted { .. } | Event::ClockJumped { .. } | Event::ActionLookedUp { .. } => {}
         Event::BundlePublished { bundle, previous: _, setup } => {
             let files = entry.commits.get("files").copied().unwrap_or(*bundle);
             let row = Workspace { bundle: Some((*bundle, files)), published_at: Some(at), setup: *setup };
@@ -425,7 +425,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             // Refused after a look-up showed that the first attempt did not happen: the reservation goes back.
             if let Some(row) = action(table, id) {
                 change_counters(table, &row, |count, amount| {
-                    count.reserved = count.reserved.saturating_sub(amount)
+                    count.reserved = count.reserved.saturating_sub(amount);
                 });
             }
             finish(table, id, at, |action| {
@@ -460,7 +460,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             if let Some(row) = action(table, id) {
                 if !reserves.is_empty() {
                     change_counters(table, &row, |count, amount| {
-                        count.reserved = count.reserved.saturating_add(amount)
+                        count.reserved = count.reserved.saturating_add(amount);
                     });
                 }
                 if let Some(key) = row.conflict_key {
@@ -484,7 +484,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         Event::ActionFailed { action: id, attempt: _, class, settled_by } => {
             if let Some(row) = action(table, id) {
                 change_counters(table, &row, |count, amount| {
-                    count.reserved = count.reserved.saturating_sub(amount)
+                    count.reserved = count.reserved.saturating_sub(amount);
                 });
             }
             finish(table, id, at, |action| {
@@ -497,9 +497,8 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         Event::ActionUnknown { action: id, .. } => {
             change_action(table, id, |action| action.status = Status::Unknown);
         }
-        Event::ActionLookedUp { .. } => {}
         Event::ActionHandedOver { action: id, .. } => {
-            change_action(table, id, |action| action.handed_over = true)
+            change_action(table, id, |action| action.handed_over = true);
         }
         Event::ApprovalRequested { approval, action: id, binds, obligations, expires_at, timer } => {
             let row = Approval {

@@ -147,7 +147,7 @@ async fn live(story: &Story, stop: Option<Stop>, seed: u64) -> Ending {
     let process = disk.boot(stop);
     let mut published_strict = false;
     let first =
-        tokio::time::timeout(Duration::from_secs(300), visit(story, &world, process, &mut published_strict));
+        tokio::time::timeout(Duration::from_mins(5), visit(story, &world, process, &mut published_strict));
     // A process that stopped never answers: the time-out is the client's.
     let outcome = tokio::select! {
         done = first => done.ok(),

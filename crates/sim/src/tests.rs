@@ -224,7 +224,12 @@ fn judge_stop(story: &Story, stop: Stop, whole: &Ending) {
 #[test]
 fn a_seed_plays_the_same_story_twice() {
     let story = story("crm.once", "gate", &[Fault::CutAfter]);
-    let texts =
-        || play(&story, Some(Stop::Before(4)), 42).entries.iter().map(|e| e.encode()).collect::<Vec<_>>();
+    let texts = || {
+        play(&story, Some(Stop::Before(4)), 42)
+            .entries
+            .iter()
+            .map(kernel::event::Entry::encode)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(texts(), texts());
 }

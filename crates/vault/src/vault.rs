@@ -69,12 +69,11 @@ impl Vault {
         let check: Option<Vec<u8>> = db
             .query_row("SELECT value FROM settings WHERE name = 'check'", [], |row| row.get(0))
             .optional()?;
-        match check {
-            Some(wrapped) => drop(root.unwrap(&wrapped, "check")?),
-            None => {
-                let wrapped = root.wrap(&CHECK, "check", &*entropy);
-                db.execute("INSERT INTO settings (name, value) VALUES ('check', ?1)", params![wrapped])?;
-            }
+        if let Some(wrapped) = check {
+            drop(root.unwrap(&wrapped, "check")?);
+        } else {
+            let wrapped = root.wrap(&CHECK, "check", &*entropy);
+            db.execute("INSERT INTO settings (name, value) VALUES ('check', ?1)", params![wrapped])?;
         }
         let state = State {
             db,
@@ -159,17 +158,16 @@ impl Vault {
             .prepare_cached("SELECT number FROM data_keys WHERE subject = ?1")?
             .query_row([subject], |row| row.get(0))
             .optional()?;
-        let found = match stored {
-            Some(number) => (number, self.read_key(&state.db, number)?.ok_or(Error::Erased)?),
-            None => {
-                if state.free.is_empty() {
-                    self.make_block(&mut state)?;
-                }
-                let (number, key) =
-                    state.free.pop_first().ok_or_else(|| Error::Store("no key was made".to_owned()))?;
-                state.unwritten.push((number, subject.to_owned()));
-                (number, key)
+        let found = if let Some(number) = stored {
+            (number, self.read_key(&state.db, number)?.ok_or(Error::Erased)?)
+        } else {
+            if state.free.is_empty() {
+                self.make_block(&mut state)?;
             }
+            let (number, key) =
+                state.free.pop_first().ok_or_else(|| Error::Store("no key was made".to_owned()))?;
+            state.unwritten.push((number, subject.to_owned()));
+            (number, key)
         };
         if state.by_subject.len() >= CACHED_MAX {
             write_down(&mut state)?;
