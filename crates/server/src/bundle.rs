@@ -144,7 +144,8 @@ fn spec(bundle: &Bundle, spec: &ConnectorSpec) -> Result<Spec, Fault> {
                         path: tool.path.clone(),
                         arguments_in: None,
                         idempotency_header: tool.idempotency_header.clone(),
-                        description: (!pinned.description.is_empty()).then(|| pinned.description.clone()),
+                        // Empty where the file gives none: the pinned digest is taken of the empty text, too.
+                        description: Some(pinned.description.clone()),
                         input_schema: pinned.input_schema.clone(),
                         output_schema: None,
                     };

@@ -112,7 +112,8 @@ async fn a_folder_with_errors_changes_nothing() {
     files.insert("policies/bad.cedar".to_owned(), "permit (principal".to_owned());
     let refused = world.post("/v1/apply", &world.token(), json!({ "files": files })).await;
     check(&refused, 422, "bundle_invalid");
-    assert_eq!(refused.body["problems"][0]["file"], "policies/bad.cedar", "{:#}", refused.body);
+    let problems = refused.body["problems"].as_array().unwrap();
+    assert!(problems.iter().any(|one| one["file"] == "policies/bad.cedar"), "{:#}", refused.body);
     let dry = json!({ "files": super::world::folder(world.tools), "dry_run": true });
     let plan = world.post("/v1/apply", &world.token(), dry).await;
     assert_eq!((plan.status, &plan.body["applied"]), (200, &json!(false)), "{:#}", plan.body);

@@ -25,10 +25,10 @@ permit (principal, action == Action::"shop.refund", resource);
 @gate("approval")
 @approver_role("finance")
 @expires("PT1H")
-@redact("card")
+@redact("input.card")
 @risk("high")
 @reason("Refunds above 500 need a person of finance.")
-forbid (principal, action == Action::"shop.refund", resource) when { context.input.amount > 500 };
+forbid (principal, action == Action::"shop.refund", resource) when { context.input has amount && context.input.amount > 500 };
 
 @id("never-wipe")
 @never("true")
