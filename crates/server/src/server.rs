@@ -176,8 +176,9 @@ impl Server {
         });
         let tracker = TaskTracker::new();
         let router = routes::router(app.clone());
-        tracker.spawn(listen::listen(listener, router, app.stop.clone(), tracker.clone()));
+        // First the file, then the door: who sees the server ready finds its token.
         let local = LocalFile::write(&config.data, &url, &token)?;
+        tracker.spawn(listen::listen(listener, router, app.stop.clone(), tracker.clone()));
         Ok(Running { addr, url, token, first_link, app, vault, local, tracker })
     }
 }

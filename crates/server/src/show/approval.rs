@@ -111,12 +111,10 @@ fn page(app: &App, approval: &Approval, action: &Action) -> Result<Option<api::A
     }))
 }
 
-/// Arguments for people: nothing hidden in them, and what rules redact masked.
+/// Arguments for people: nothing hidden in them, and what rules redact (by JSON pointer) masked.
 pub(super) fn arguments(mut arguments: Value, redact: &BTreeSet<String>) -> Value {
     for path in redact {
-        let path = path.trim().trim_start_matches('.');
-        let path = path.strip_prefix("input.").or_else(|| path.strip_prefix("arguments.")).unwrap_or(path);
-        mask(&mut arguments, &path.split('.').collect::<Vec<_>>());
+        mask(&mut arguments, &path.trim_start_matches('/').split('/').collect::<Vec<_>>());
     }
     api::visible_value(&arguments)
 }
@@ -165,7 +163,7 @@ mod tests {
 
     #[test]
     fn redaction_reaches_members_and_items_and_nothing_else() {
-        let redact = ["card.number".to_owned(), "input.notes".to_owned(), "absent.x".to_owned()].into();
+        let redact = ["/card/number".to_owned(), "/notes".to_owned(), "/absent/x".to_owned()].into();
         let shown = arguments(
             json!({"card": [{"number": "4111", "name": "a"}], "notes": {"x": 1}, "id": 7}),
             &redact,
