@@ -3,6 +3,8 @@
 //! Names and parameters are those of the retail domain of tau-bench (see NOTICE); the descriptions are ours. From this one
 //! table come the list that MCP clients see, the check of arguments, and the manifest that a workspace pins.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json, json};
 
 /// What a parameter takes.
@@ -213,16 +215,17 @@ impl ToolSpec {
         TOOLS.iter().find(|tool| tool.name == name)
     }
 
-    /// The JSON Schema of the arguments.
+    /// The JSON Schema of the arguments. Keys are put in by name, so that the text is the same whether or not maps sort.
     pub fn input_schema(&self) -> Map<String, Json> {
+        let schemas: BTreeMap<&str, Json> = self.parameters.iter().map(|p| (p.name, p.schema())).collect();
         let properties: Map<String, Json> =
-            self.parameters.iter().map(|parameter| (parameter.name.to_owned(), parameter.schema())).collect();
+            schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
         let required: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name).collect();
         let mut schema = Map::new();
-        schema.insert("type".to_owned(), json!("object"));
+        schema.insert("additionalProperties".to_owned(), json!(false));
         schema.insert("properties".to_owned(), Json::Object(properties));
         schema.insert("required".to_owned(), json!(required));
-        schema.insert("additionalProperties".to_owned(), json!(false));
+        schema.insert("type".to_owned(), json!("object"));
         schema
     }
 }
@@ -230,12 +233,12 @@ impl ToolSpec {
 impl Parameter {
     fn schema(&self) -> Json {
         match self.takes {
-            Takes::Text => json!({"type": "string", "description": self.description}),
+            Takes::Text => json!({"description": self.description, "type": "string"}),
             Takes::Texts => {
-                json!({"type": "array", "items": {"type": "string"}, "description": self.description})
+                json!({"description": self.description, "items": {"type": "string"}, "type": "array"})
             }
             Takes::OneOf(choices) => {
-                json!({"type": "string", "enum": choices, "description": self.description})
+                json!({"description": self.description, "enum": choices, "type": "string"})
             }
         }
     }
@@ -245,9 +248,9 @@ impl Parameter {
 pub fn manifest() -> Json {
     let tool = |tool: &ToolSpec| {
         json!({
-            "name": tool.name,
             "description": tool.description,
             "inputSchema": tool.input_schema(),
+            "name": tool.name,
         })
     };
     TOOLS.iter().map(tool).collect()

@@ -9,4 +9,4 @@ mod process; // the program itself: killed, restarted, over standard input
 mod recorded; // conversations recorded elsewhere, call by call
 mod stage; // a CRM on a stage: data, ledger, clock
 mod web; // MCP and the operator's pages
-mod workspace; // the expressions of the workspace, on the CRM's own answers
+mod workspace; // the workspace as Countersign reads it, on the CRM's own answers
