@@ -142,13 +142,14 @@ impl Crm {
     /// Uses up one of the faults that were asked for, if the call would write. Nothing changes but the ledger.
     pub fn is_unavailable(&self, request: &Request) -> Result<bool, CallError> {
         let mut inner = self.lock();
-        let writes = spec(&request.tool).is_ok_and(|spec| spec.effect != Effect::Read);
-        if !writes || inner.faults_left == 0 {
-            return Ok(false);
-        }
+        let spec = match spec(&request.tool) {
+            Ok(spec) if spec.effect != Effect::Read && inner.faults_left > 0 => spec,
+            _ => return Ok(false),
+        };
         let outcome = Outcome { text: UNAVAILABLE.to_owned(), refused: true, changes: Vec::new() };
         let attempt = inner.attempt(request, (self.clock)(), &outcome);
         inner.record(Line::Unavailable(attempt))?;
+        *inner.calls.entry(spec.name).or_default() += 1;
         inner.faults_left -= 1;
         Ok(true)
     }

@@ -32,7 +32,7 @@ fn a_line_says_what_was_tried_and_what_became_of_it() {
         {"kind":"noted","id":4,"at":"2026-03-02T15:04:05Z","tool":"transfer_to_human_agents","arguments":{"summary":"s"}}
     "##]].assert_eq(&stage.lines());
     let health = serde_json::to_string(&stage.crm.health()).unwrap();
-    expect![[r#"{"status":"ok","ledger":{"applied":1,"noted":1,"refused":1,"unavailable":1},"calls":{"cancel_pending_order":2,"get_order_details":1,"transfer_to_human_agents":1},"faults_left":0}"#]].assert_eq(&health);
+    expect![[r#"{"status":"ok","ledger":{"applied":1,"noted":1,"refused":1,"unavailable":1},"calls":{"cancel_pending_order":3,"get_order_details":1,"transfer_to_human_agents":1},"faults_left":0}"#]].assert_eq(&health);
 }
 
 #[test]
