@@ -4,7 +4,7 @@
 //! next ones.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kernel::ports::Signer;
 
@@ -13,6 +13,7 @@ use crate::disk::replace;
 use crate::error::Error;
 use crate::note::sign;
 use crate::shared::Shared;
+use crate::stopwatch::Stopwatch;
 
 /// Runs until closed. The last checkpoints are written by whoever closes.
 pub(crate) fn run(shared: &Shared, interval: Duration) {
@@ -22,9 +23,9 @@ pub(crate) fn run(shared: &Shared, interval: Duration) {
             gate = shared.tick.wait(gate).expect("no panic while the lock is held");
         }
         // More entries may come meanwhile: one signature for all of them. Waking early is no harm but a waste.
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         while !gate.closing {
-            let Some(rest) = interval.checked_sub(started.elapsed()).filter(|rest| !rest.is_zero()) else {
+            let Some(rest) = interval.checked_sub(watch.elapsed()).filter(|rest| !rest.is_zero()) else {
                 break;
             };
             (gate, _) = shared.tick.wait_timeout(gate, rest).expect("no panic while the lock is held");

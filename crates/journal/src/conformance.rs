@@ -213,7 +213,9 @@ fn logs_do_not_mix(place: &dyn Place) {
         for (log, name, count) in [(a, "a", 100), (b, "b", 200)] {
             let expected: Vec<String> = (0..count).map(|seq| format!("{name}{seq}")).collect();
             let mut tree = Tree::default();
-            expected.iter().for_each(|text| tree.push(leaf_hash(text.as_bytes())));
+            for text in &expected {
+                tree.push(leaf_hash(text.as_bytes()));
+            }
             assert_eq!((journal.head(log).size, journal.head(log).root), (count, tree.root()));
             assert_eq!(texts(journal, log), expected);
         }
@@ -236,7 +238,9 @@ fn ranges_are_read_as_asked(place: &dyn Place) {
     append(&*journal, vec![]).expect("an empty batch waits its turn");
     let read = |from, entries, bytes| -> Vec<u64> {
         let found = journal.read(log, from, entries, bytes).expect("a log can be read");
-        found.iter().for_each(|entry| assert_eq!(entry.bytes, format!("{:010}", entry.seq).into_bytes()));
+        for entry in &found {
+            assert_eq!(entry.bytes, format!("{:010}", entry.seq).into_bytes());
+        }
         found.iter().map(|entry| entry.seq).collect()
     };
     for from in [0, 1, 63, 64, 65, 150, 299] {

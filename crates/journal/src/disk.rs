@@ -10,6 +10,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::error::Error;
+use crate::lock::Lock;
+
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -31,12 +34,17 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Returns when the names in a directory are safe.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Keeps other processes out of the data directory `dir` by its file `path`, as long as what it returns is held.
+    fn lock(&self, dir: &Path, path: &Path) -> Result<Box<dyn Held>, Error>;
 }
+
+/// A lock that is held.
+pub trait Held: Send + Sync + fmt::Debug {}
 
 /// An open file. Positions are given with each call, so readers and the writer share it.
 pub trait File: Send + Sync + fmt::Debug {
     /// Its length.
-    fn len(&self) -> io::Result<u64>;
+    fn length(&self) -> io::Result<u64>;
     /// Reads up to a buffer's length; fewer bytes only at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all bytes.
@@ -79,13 +87,17 @@ impl Disk for RealDisk {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         fs::File::open(path)?.sync_all()
     }
+
+    fn lock(&self, dir: &Path, path: &Path) -> Result<Box<dyn Held>, Error> {
+        Ok(Box::new(Lock::take(dir, path)?))
+    }
 }
 
 #[derive(Debug)]
 struct RealFile(fs::File);
 
 impl File for RealFile {
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         self.0.metadata().map(|data| data.len())
     }
 
@@ -118,7 +130,7 @@ impl File for RealFile {
 /// Reads a whole file, if it has at most `max` bytes.
 pub(crate) fn read_all(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Mode::Read)?;
-    let len = file.len()?;
+    let len = file.length()?;
     if len > max {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,

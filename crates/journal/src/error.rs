@@ -226,8 +226,8 @@ pub enum FaultKind {
     Note(String),
     #[error("the checkpoint is not signed by the log's key `{0}`")]
     Signature(String),
-    #[error("the log's key is `{found}`, not the expected `{expected}`")]
-    UnexpectedKey { expected: String, found: String },
+    #[error("the log's key is not the expected `{0}`")]
+    UnexpectedKey(String),
     #[error(
         "the journal is shorter than its signed checkpoint: {size} entries are there, {checkpoint} were vouched for"
     )]

@@ -15,13 +15,12 @@ use kernel::ports::Signer;
 
 use crate::checkpoint::{NAME_RULE, checkpoint_dir, is_log_name};
 use crate::checkpointer::{self, checkpoint_all};
-use crate::disk::{Disk, Mode, RealDisk};
+use crate::disk::{Disk, Held, Mode, RealDisk};
 use crate::error::Error;
 use crate::journal::{
     Backend, Batch, Done, ENTRY_BYTES_MAX, Head, Health, Journal, Locator, LogId, PAYLOAD_BYTES_MAX,
     SUBJECT_BYTES_MAX, Stored,
 };
-use crate::lock::Lock;
 use crate::note::VerifierKey;
 use crate::read;
 use crate::recover::{Recovery, recover};
@@ -76,7 +75,7 @@ pub struct FileJournal {
     waiting_bytes_max: usize,
     writer: Mutex<Option<JoinHandle<()>>>,
     checkpointer: Mutex<Option<JoinHandle<()>>>,
-    lock: Mutex<Option<Lock>>,
+    lock: Mutex<Option<Box<dyn Held>>>,
 }
 
 impl fmt::Debug for FileJournal {
@@ -92,14 +91,14 @@ impl FileJournal {
         Self::open_on(Arc::new(RealDisk), dir, options)
     }
 
-    /// The same on another file system. The lock file is always the operating system's.
+    /// The same on another file system.
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<(Self, Recovery), Error> {
         let place = journal_dir(dir);
         for dir in [&place, &checkpoint_dir(dir)] {
             disk.create_dir(dir).map_err(Error::io("make the directory", dir))?;
         }
         disk.sync_dir(dir).map_err(Error::io("flush", dir))?;
-        let lock = Lock::take(dir, &place.join("lock"))?;
+        let lock = disk.lock(dir, &place.join("lock"))?;
         let mut found = recover(&*disk, dir)?;
         // Entries tell by their epoch which opening of the files wrote them.
         found.state.epoch += 1;

@@ -23,6 +23,7 @@ mod recover; // what opening finds
 mod scan; // reading segments batch by batch
 mod segment; // segment files
 mod shared; // what the threads share
+mod stopwatch; // how long things take
 #[cfg(test)]
 mod tests;
 mod tree; // Merkle trees

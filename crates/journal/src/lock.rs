@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 
+use crate::disk::Held;
 use crate::error::Error;
 
 /// Held as long as the journal is open.
@@ -13,6 +14,8 @@ use crate::error::Error;
 pub(crate) struct Lock {
     _file: File,
 }
+
+impl Held for Lock {}
 
 impl Lock {
     /// Takes the lock of a data directory, or says who has it.

@@ -6,10 +6,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::disk::{Disk as _, File, Mode, RealDisk};
 use crate::error::Error;
+use crate::stopwatch::Stopwatch;
 
 /// Bytes of one write.
 const WRITE: usize = 4_096;
@@ -108,9 +108,9 @@ impl Way {
             self.file.truncate(0).and_then(|()| self.file.sync()).map_err(Error::io("probe", &self.path))?;
         }
         let bytes = [self.writes.to_le_bytes()[0] | 1; WRITE];
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         let wrote = self.file.write_at(&bytes, slot * WRITE as u64).and_then(|()| self.file.sync());
-        let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let micros = u32::try_from(watch.micros()).unwrap_or(u32::MAX);
         wrote.map_err(Error::io("probe", &self.path))?;
         self.writes += 1;
         if self.micros.len() < SAMPLES_MAX {

@@ -21,7 +21,7 @@ impl Path {
         let mut parts = Vec::new();
         while high - low > 1 {
             // The largest power of two below the number of entries: where RFC 6962 splits.
-            let split = low + (1 << (63 - (high - low - 1).leading_zeros()));
+            let split = low + (1 << (high - low - 1).ilog2());
             if seq < split {
                 parts.push((split..high, Tree::default()));
                 high = split;

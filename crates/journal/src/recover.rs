@@ -10,7 +10,7 @@ use crate::content::Envelope;
 use crate::disk::{Disk, Mode};
 use crate::error::{Error, Fault, FaultKind};
 use crate::index::{Index, Mark};
-use crate::scan::{LogState, Place, State, Stop, Visit, commits_later, scan};
+use crate::scan::{LogState, Place, State, Stop, Visit, has_commit, scan};
 use crate::segment::{Segment, journal_dir, list};
 
 /// What opening found.
@@ -93,13 +93,17 @@ pub(crate) fn check_torn(
     last: bool,
     fault: &Fault,
 ) -> Result<(), Fault> {
-    if !last || commits_later(bytes, fault.offset.unwrap_or(0), state.batches) {
+    let at = fault.offset.unwrap_or(0);
+    if !last || has_commit(bytes, at, state.batches + 1) {
         return Err(fault.clone());
     }
     match anchors.shorter(&state.logs) {
         None => Ok(()),
         // What is gone without a trace is best told by the checkpoint, what is there by its place.
-        Some(shorter) if matches!(fault.kind, FaultKind::CutShort | FaultKind::Uncommitted) => {
+        Some(shorter)
+            if matches!(fault.kind, FaultKind::CutShort | FaultKind::Uncommitted)
+                && !has_commit(bytes, at, state.batches) =>
+        {
             Err(Fault { file: fault.file.clone(), offset: fault.offset, ..shorter })
         }
         Some(_) => Err(fault.clone()),

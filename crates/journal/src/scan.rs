@@ -95,16 +95,16 @@ pub(crate) fn scan(
     Ok(())
 }
 
-/// Whether a commit frame of a batch after `batch` can be found from the byte `from` on. Writes go out one batch at a
-/// time, each after the flush of the one before, so a tail that was torn holds no such frame.
-pub(crate) fn commits_later(bytes: &[u8], from: u64, batch: u64) -> bool {
+/// Whether a commit frame of batch `batch` or a later one can be found from the byte `from` on. Writes go out one batch
+/// at a time, each after the flush of the one before: a tail that was torn holds at most its own.
+pub(crate) fn has_commit(bytes: &[u8], from: u64, batch: u64) -> bool {
     let from = usize::try_from(from).unwrap_or(usize::MAX);
     let rest = bytes.get(from..).unwrap_or_default();
     (0..rest.len()).any(|at| {
         let Some(head) = Head::read(&rest[at..]) else { return false };
         head.kind == Kind::Commit.byte()
             && head.log == NO_LOG
-            && head.seq > batch
+            && head.seq >= batch
             && frame::decode(&rest[at..]).is_ok()
     })
 }

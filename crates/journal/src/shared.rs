@@ -119,17 +119,27 @@ impl Shared {
         self.gate.lock().expect(LOCKED)
     }
 
+    /// From here on nothing is taken in any more, and health says why.
+    pub(crate) fn mark_poisoned(&self, cause: &str) {
+        let mut queue = self.queue();
+        if queue.poisoned.is_none() {
+            queue.poisoned = Some(cause.to_owned());
+        }
+        drop(queue);
+        let mut view = self.view_mut();
+        if view.health.poisoned.is_none() {
+            view.health.poisoned = Some(cause.to_owned());
+        }
+    }
+
     /// Nothing more is written: everybody who waits is told.
     pub(crate) fn poison(&self, cause: &str) {
+        self.mark_poisoned(cause);
         let waiting = {
             let mut queue = self.queue();
-            if queue.poisoned.is_none() {
-                queue.poisoned = Some(cause.to_owned());
-            }
             queue.bytes = 0;
             std::mem::take(&mut queue.waiting)
         };
-        self.view_mut().health.poisoned.get_or_insert_with(|| cause.to_owned());
         for item in waiting {
             match item {
                 Item::Append { done, .. } => done(Err(Error::Poisoned(cause.to_owned()))),

@@ -1,4 +1,9 @@
 //! Stories about whole journals: the battery, crashes, damage, failing disks, the bytes themselves.
 
+mod bytes; // golden bytes of each kind of frame
+mod crash; // every prefix is a crash that could have happened
+mod damage; // every flipped byte is found
+mod disk; // what a failing disk does
+mod memory; // a disk in memory, moody on demand
 mod running; // the battery, segments, locks, checkpoints
 mod world; // a small journal to try things on

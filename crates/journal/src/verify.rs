@@ -81,11 +81,20 @@ pub fn verify_with_keys(
     keys: &BTreeMap<String, String>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, Fault> {
-    let disk = RealDisk;
+    verify_on(&RealDisk, dir, keys, progress)
+}
+
+/// The same on another file system.
+pub(crate) fn verify_on(
+    disk: &dyn Disk,
+    dir: &Path,
+    keys: &BTreeMap<String, String>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verified, Fault> {
     let plain = |file: &str, kind| Fault { file: file.to_owned(), offset: None, log: None, seq: None, kind };
     let unreadable =
         |file: &str, error: std::io::Error| plain(file, FaultKind::Unreadable(error.to_string()));
-    let segments = list(&disk, dir).map_err(|error| unreadable("journal", error))?;
+    let segments = list(disk, dir).map_err(|error| unreadable("journal", error))?;
     if segments.is_empty() {
         return Err(plain("journal", FaultKind::Unreadable("there is no segment file in it".to_owned())));
     }
@@ -93,13 +102,13 @@ pub fn verify_with_keys(
     for segment in &segments {
         let file = disk.open(&segment.path(dir), Mode::Read);
         done.bytes_total +=
-            file.and_then(|file| file.len()).map_err(|error| unreadable(&segment.label(), error))?;
+            file.and_then(|file| file.length()).map_err(|error| unreadable(&segment.label(), error))?;
     }
     let mut state = State::default();
-    let mut visit = Check { anchors: Anchors::load(&disk, dir)?, logs: Vec::new(), progress, done, base: 0 };
+    let mut visit = Check { anchors: Anchors::load(disk, dir)?, logs: Vec::new(), progress, done, base: 0 };
     let mut torn = None;
     for segment in &segments {
-        let bytes = segment.read(&disk, dir).map_err(|error| unreadable(&segment.label(), error))?;
+        let bytes = segment.read(disk, dir).map_err(|error| unreadable(&segment.label(), error))?;
         match scan(&mut state, *segment, &bytes, &mut visit) {
             Ok(()) => {}
             Err(Stop::Wrong(fault)) => return Err(fault),
@@ -118,8 +127,7 @@ pub fn verify_with_keys(
         let log =
             state.logs.iter().find(|log| log.name == *name).ok_or_else(|| fault(FaultKind::MissingLog))?;
         if log.vkey != *expected {
-            let (expected, found) = (expected.clone(), log.vkey.clone());
-            return Err(fault(FaultKind::UnexpectedKey { expected, found }));
+            return Err(fault(FaultKind::UnexpectedKey(expected.clone())));
         }
     }
     let (entries, bytes) = (visit.done.entries, visit.done.bytes);

@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Instant;
 
 use crate::content::{Commit, Envelope, LogDefinition, SegmentHeader};
 use crate::disk::{File, Mode};
@@ -24,6 +23,7 @@ use crate::journal::{Batch, Done, Durable};
 use crate::scan::{LogState, State};
 use crate::segment::{Segment, journal_dir};
 use crate::shared::{Item, LogView, Shared};
+use crate::stopwatch::Stopwatch;
 use crate::tree::{Tree, leaf_hash};
 
 /// What goes into one write: enough to make the flush worth it, little enough to keep the first of them waiting
@@ -131,12 +131,11 @@ impl Writer {
         }
         let touched: Vec<u32> = group.touched.iter().copied().collect();
         close(&mut self.state, &mut group.buffer, group.frames, &touched);
-        // Measured for the operator only: nothing that is recorded depends on it.
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         let wrote =
             self.file.write_at(&group.buffer, self.len).map_err(|error| format!("a write failed: {error}"));
         wrote.and_then(|()| self.file.sync().map_err(|error| format!("a flush failed: {error}")))?;
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let micros = watch.micros();
         self.len += group.buffer.len() as u64;
 
         let mut view = self.shared.view_mut();
@@ -241,7 +240,7 @@ impl Writer {
 
     fn fail(&self, cause: &str, told: Vec<Told>) {
         // First, so that nobody can append between the answers.
-        let _earlier = self.shared.queue().poisoned.get_or_insert_with(|| cause.to_owned()).len();
+        self.shared.mark_poisoned(cause);
         for told in told {
             match told {
                 Told::Done(done) => done(Err(Error::Poisoned(cause.to_owned()))),

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{SHOP, World, append, define, entry, open, options, sizes};
+use super::world::{SHOP, World, append, define, entry, options, sizes, write_story};
 use crate::conformance::{self, Place, TestSigner};
-use crate::{Backend, Error, FaultKind, FileJournal, Journal, LogId, Options, verify};
+use crate::{Backend, Error, FaultKind, FileJournal, Journal, LogId, Options, Recovery, verify};
 
 struct Files {
     dir: tempfile::TempDir,
@@ -29,6 +29,10 @@ fn files_conform() {
 #[test]
 fn files_conform_with_a_segment_for_every_batch() {
     conformance::check(&|| Box::new(Files { dir: tempfile::tempdir().unwrap(), segment_bytes: 1 }));
+}
+
+fn real(dir: &Path) -> Result<(FileJournal, Recovery), Error> {
+    FileJournal::open(dir, options())
 }
 
 fn segments(dir: &Path) -> Vec<PathBuf> {
@@ -64,13 +68,13 @@ fn segments_roll_over_and_read_as_one() {
         (210, 210, Some(210))
     );
     assert_eq!((verified.logs[0].payloads, verified.logs[0].payloads_missing), (1, 0));
-    let journal = open(dir.path());
+    let journal = real(dir.path()).unwrap().0;
     let all = journal.read(LogId(0), 0, usize::MAX, usize::MAX).unwrap();
     assert_eq!(all.len(), 210);
-    for from in 0..210 {
+    for from in 0..210_usize {
         assert_eq!(
-            journal.read(LogId(0), from, 7, usize::MAX).unwrap(),
-            all[from as usize..(from as usize + 7).min(210)]
+            journal.read(LogId(0), from as u64, 7, usize::MAX).unwrap(),
+            all[from..(from + 7).min(210)]
         );
     }
     assert!(journal.health().segments > 8);
@@ -94,7 +98,7 @@ fn a_missing_segment_is_noticed_wherever_it_was() {
         let fault = verify(copy.path(), &mut |_| {}).unwrap_err();
         let expected = matches!(fault.kind, FaultKind::MissingSegment { .. } | FaultKind::Shorter { .. });
         assert!(expected, "segment {gone} of {count}: {fault}");
-        let opened = FileJournal::open(copy.path(), options());
+        let opened = real(copy.path());
         assert!(matches!(opened, Err(Error::Damaged(_))), "segment {gone} of {count}");
     }
 }
@@ -102,8 +106,8 @@ fn a_missing_segment_is_noticed_wherever_it_was() {
 #[test]
 fn a_second_process_is_kept_out() {
     let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
-    let refused = FileJournal::open(dir.path(), options()).unwrap_err();
+    let journal = real(dir.path()).unwrap().0;
+    let refused = real(dir.path()).unwrap_err();
     let who = std::process::id();
     assert!(
         refused.to_string().ends_with(&format!("is in use by another process (process {who})")),
@@ -111,7 +115,7 @@ fn a_second_process_is_kept_out() {
     );
     assert!(refused.hint().unwrap().contains("stop the other server"));
     journal.close().unwrap();
-    open(dir.path()).close().unwrap();
+    real(dir.path()).unwrap().0.close().unwrap();
 }
 
 #[test]
@@ -132,7 +136,7 @@ fn the_checkpointer_signs_by_itself() {
 #[test]
 fn many_threads_share_flushes() {
     let dir = tempfile::tempdir().unwrap();
-    let journal = Arc::new(open(dir.path()));
+    let journal = Arc::new(real(dir.path()).unwrap().0);
     let logs: Vec<(String, LogId)> =
         (0..8).map(|n| format!("test/{n}")).map(|n| (n.clone(), define(&journal, &n))).collect();
     std::thread::scope(|scope| {
@@ -164,16 +168,28 @@ fn more_than_memory_should_hold_is_refused() {
 
 #[test]
 fn a_torn_checkpoint_draft_is_passed_over() {
-    let world = World::new(true);
-    fs::write(world.dir.path().join("checkpoints/.test~shop.new"), "half a no").unwrap();
-    verify(world.dir.path(), &mut |_| {}).unwrap();
-    assert_eq!(sizes(&open(world.dir.path())), (6, 2));
+    let disk = World::new(true).disk.with("checkpoints/.test~shop.new", b"half a no");
+    disk.verify().unwrap();
+    assert_eq!(sizes(&disk.open()), (6, 2));
 }
 
 #[test]
 fn a_signer_of_another_name_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path());
+    let journal = real(dir.path()).unwrap().0;
     let refused = journal.define(SHOP, TestSigner::new("test/other", 1));
     assert!(matches!(refused, Err(Error::LogName { .. })), "{refused:?}");
+}
+
+#[test]
+fn progress_reaches_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = real(dir.path()).unwrap().0;
+    write_story(&journal);
+    journal.close().unwrap();
+    let mut seen = vec![];
+    let verified = verify(dir.path(), &mut |progress| seen.push(progress)).unwrap();
+    let last = seen.last().unwrap();
+    assert_eq!((last.bytes, last.entries), (last.bytes_total, 8));
+    assert_eq!(verified.bytes, last.bytes_total);
 }

@@ -1,12 +1,11 @@
 //! A small journal with two logs, payloads and several batches, and what is needed to take it apart.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::memory::Memory;
 use crate::conformance::TestSigner;
 use crate::{Backend, Batch, Durable, Error, FileJournal, Journal, LogId, NewEntry, Options, SealedPayload};
 
@@ -15,11 +14,7 @@ pub(crate) const PLATFORM: &str = "test/platform";
 
 /// No checkpoint comes by itself: tests ask for them.
 pub(crate) fn options() -> Options {
-    Options { checkpoint_interval: Duration::from_secs(3_600), ..Options::default() }
-}
-
-pub(crate) fn open(dir: &Path) -> FileJournal {
-    FileJournal::open(dir, options()).unwrap().0
+    Options { checkpoint_interval: Duration::from_hours(1), ..Options::default() }
 }
 
 pub(crate) fn define(journal: &FileJournal, log: &str) -> LogId {
@@ -74,55 +69,32 @@ pub(crate) fn write_story(journal: &FileJournal) {
     }
 }
 
-/// A data directory that holds the story, and whose only segment's bytes are at hand.
+pub(crate) const SEGMENT: &str = "journal/0000000000000000.seg";
+
+/// A disk that holds the story, and the bytes of its only segment.
 pub(crate) struct World {
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) disk: Memory,
     pub(crate) bytes: Vec<u8>,
 }
 
 impl World {
     /// Closed and vouched for, or as a crash leaves it.
     pub(crate) fn new(closed: bool) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let journal = open(dir.path());
+        let disk = Memory::default();
+        let journal = disk.open();
         write_story(&journal);
         if closed {
             journal.close().unwrap();
         }
-        // Read before the journal goes: that would write checkpoints.
-        let bytes = fs::read(dir.path().join("journal/0000000000000000.seg")).unwrap();
-        let world = Self { dir, bytes };
-        if !closed {
-            let copy = tempfile::tempdir().unwrap();
-            world.copy_to(copy.path(), &world.bytes);
-            drop(journal);
-            return Self { dir: copy, bytes: world.bytes };
-        }
-        world
+        // A copy: letting go of an open journal would write checkpoints.
+        let disk = disk.copy();
+        let bytes = disk.get(SEGMENT);
+        Self { disk, bytes }
     }
 
-    pub(crate) fn segment(&self) -> PathBuf {
-        self.dir.path().join("journal/0000000000000000.seg")
-    }
-
-    /// Writes a copy with other bytes in the segment.
-    pub(crate) fn copy_to(&self, dir: &Path, bytes: &[u8]) {
-        fs::create_dir_all(dir.join("journal")).unwrap();
-        fs::create_dir_all(dir.join("checkpoints")).unwrap();
-        fs::write(dir.join("journal/0000000000000000.seg"), bytes).unwrap();
-        if let Ok(files) = fs::read_dir(self.dir.path().join("checkpoints")) {
-            for file in files {
-                let file = file.unwrap();
-                fs::copy(file.path(), dir.join("checkpoints").join(file.file_name())).unwrap();
-            }
-        }
-    }
-
-    /// A copy of its own with other bytes in the segment.
-    pub(crate) fn with(&self, bytes: &[u8]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        self.copy_to(dir.path(), bytes);
-        dir
+    /// A disk with other bytes in the segment.
+    pub(crate) fn with(&self, bytes: &[u8]) -> Memory {
+        self.disk.with(SEGMENT, bytes)
     }
 }
 
