@@ -40,8 +40,8 @@ pub(super) async fn run(global: &Global, command: Approvals, out: &Out) -> Resul
         }
         Approvals::Reject { approval, reason } => {
             let path = format!("/v1/approvals/{}/reject", encode(&approval));
-            let action: api::Action = client.post(&path, &api::RejectRequest { reason }).await?;
-            answered(&action, out)
+            let approval: api::Approval = client.post(&path, &api::RejectRequest { reason }).await?;
+            answered(&approval, out)
         }
     }
 }
@@ -77,16 +77,17 @@ async fn fetch(client: &Client, approval: &str) -> Result<api::Approval> {
 
 async fn approve(client: &Client, approval: &str, seen: String, out: &Out) -> Result<()> {
     let path = format!("/v1/approvals/{}/approve", encode(approval));
-    let action: api::Action = client.post(&path, &api::ApproveRequest { seen }).await?;
-    answered(&action, out)
+    let approval: api::Approval = client.post(&path, &api::ApproveRequest { seen }).await?;
+    answered(&approval, out)
 }
 
-fn answered(action: &api::Action, out: &Out) -> Result<()> {
+fn answered(approval: &api::Approval, out: &Out) -> Result<()> {
     if out.json {
-        return out.value(action);
+        return out.value(approval);
     }
-    out.line(format!("action {} is {}: {}", action.id, out.bold(&action.status), visible(&action.message)))?;
-    out.line(out.dim(&format!("the whole story: countersign explain {}", action.id)))
+    let (status, action) = (out.bold(&approval.status), &approval.action);
+    out.line(format!("{} is {status}; its action is {}", approval.id, approval.action_status))?;
+    out.line(out.dim(&format!("the whole story: countersign explain {action}")))
 }
 
 /// Prints a request as its approver must read it.

@@ -108,7 +108,7 @@ impl Client {
     }
 
     /// Approves exactly the page with this digest.
-    pub async fn approve(&self, id: &str, seen: &str) -> Result<api::Action, ClientError> {
+    pub async fn approve(&self, id: &str, seen: &str) -> Result<api::Approval, ClientError> {
         let body = api::ApproveRequest { seen: seen.to_owned() };
         self.send(Method::POST, &format!("/v1/approvals/{id}/approve"), Some(&body), None).await
     }

@@ -27,8 +27,22 @@ pub(crate) type Effects = BTreeMap<(String, String), u64>;
 
 /// Counts one write.
 pub(crate) fn count(effects: &mut Effects, tool: &str, arguments: &Value) {
-    // Members of a JSON object are sorted here, so equal arguments are equal texts.
-    *effects.entry((tool.to_owned(), arguments.to_string())).or_default() += 1;
+    *effects.entry((tool.to_owned(), sorted(arguments))).or_default() += 1;
+}
+
+/// Equal arguments as equal texts, whatever the order of their members on the wire.
+fn sorted(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<&String, String> =
+                members.iter().map(|(name, value)| (name, sorted(value))).collect();
+            let members: Vec<String> =
+                members.iter().map(|(name, text)| format!("{name:?}:{text}")).collect();
+            format!("{{{}}}", members.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(",")),
+        plain => plain.to_string(),
+    }
 }
 
 /// The applied writes of a ledger: a JSON array, or one object a line.
@@ -67,7 +81,7 @@ pub(crate) fn compare(expected: &Effects, happened: &Effects) -> (u64, u64) {
 
 /// Whether the ledger holds one more of this write than was accounted for.
 pub(crate) fn holds(happened: &Effects, accounted: &Effects, call: &Call) -> bool {
-    let write = (call.tool.clone(), call.arguments.to_string());
+    let write = (call.tool.clone(), sorted(&call.arguments));
     happened.get(&write).copied().unwrap_or(0) > accounted.get(&write).copied().unwrap_or(0)
 }
 

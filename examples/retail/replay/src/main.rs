@@ -219,7 +219,10 @@ async fn compare(
     report.effects_duplicated += duplicated;
     report.effects_lost += lost;
     if duplicated + lost > 0 {
-        report.differs(format!("{}: {duplicated} effects too many, {lost} missing", conversation.id));
+        report.differs(format!(
+            "{}: {duplicated} effects too many, {lost} missing; recorded {:?}, the CRM's ledger {happened:?}",
+            conversation.id, played.expected
+        ));
     }
     let Some(wanted) = sources.finals.get(&(conversation.task.clone(), conversation.trial)) else {
         return Ok(());
