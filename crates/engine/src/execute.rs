@@ -21,7 +21,7 @@ use crate::effect::log_failure;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::facts::NoFacts;
-use crate::propose::{decided_payloads, found, rule, seal_facts};
+use crate::propose::{decided_payloads, found, masked, rule, seal_facts};
 
 /// When facts cannot be had for a passing reason, an approved action is tried again after this.
 const TRY_AGAIN: Millis = Millis(5_000);
@@ -163,7 +163,8 @@ impl AgainOrder {
             (_, None) => true,
             (None, Some(_)) => false,
         };
-        let headline = judge.headline(&action.tool, &self.arguments, known);
+        let redact = approval.as_ref().map(|approval| &approval.obligations.redact);
+        let headline = judge.headline(&action.tool, &masked(&self.arguments, redact), known);
         let decided =
             decided_payloads(desk, &ruling, &counters, &headline, &self.subject, &scope, self.fact_payloads)?;
         let difference = (!moved.is_empty())

@@ -3,7 +3,7 @@
 //! Parse → serialise by idempotency key and by conflict key → fetch facts → decide inside the owner → one append.
 //! The work goes on when the caller goes away: whoever comes back with the same key finds the same action.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -449,6 +449,17 @@ pub(crate) fn rule(
     Ok((ruling, values))
 }
 
+/// Arguments without what a gate hides from approvers; for lines that the server writes about them.
+pub(crate) fn masked(arguments: &Value, redact: Option<&BTreeSet<String>>) -> Value {
+    let mut masked = arguments.clone();
+    for pointer in redact.into_iter().flatten() {
+        if let Some(hidden) = masked.pointer_mut(pointer) {
+            *hidden = Value::String("(redacted)".to_owned());
+        }
+    }
+    masked
+}
+
 /// A fact that is not there, or not what was declared: `never`, with that reason.
 fn no_fact(name: &str, fault: FactFault) -> Judgement {
     let code = match fault {
@@ -521,6 +532,7 @@ impl FirstOrder {
         if !writes && verdict == Verdict::Autonomous {
             return Ok((First::Read(Box::new(ruling), decided), Some(verdict)));
         }
+        let subject = subject_of(desk.table(), &self.proposal.run)?;
         let page = json!({
             "headline": headline,
             "tool": self.proposal.tool,
@@ -529,7 +541,8 @@ impl FirstOrder {
             "facts": known,
             "rules": ruling.judgement.rules,
             "agent_says": self.reason,
-            "agent": subject_of(desk.table(), &self.proposal.run)?.agent,
+            "agent": subject.agent,
+            "on_behalf_of": subject.on_behalf_of,
             "action": self.proposal.action,
         });
         let shown = desk.seal("shown", &self.subject, &scope, &kernel::json::canonical(&page))?;

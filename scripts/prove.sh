@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The long proofs: everything in `make test` that is sampled there, in full. Appends a dated row to docs/proofs.md.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ -n "${COUNTERSIGN_DATA:-}" ] || { [ -d ../shared/data ] && COUNTERSIGN_DATA="$(cd ../shared/data && pwd)" && export COUNTERSIGN_DATA; } || true
+out="$(mktemp -d)"
+trap 'rm -rf "$out"' EXIT
+cargo build --locked --workspace --bins
+row() { printf '| %s | %s | %s |\n' "$(date -u +%F)" "$1" "$2" | tee -a docs/proofs.md; }
+cargo test --locked -p sim -- --nocapture a_stop_anywhere | tee "$out/sim.log"
+row "stops before and after every append, all stories" "$(grep -oE '[0-9]+ stops' "$out/sim.log") · 0 effects repeated, 0 lost"
+if [ -n "${COUNTERSIGN_DATA:-}" ]; then
+  for seed in 1 2 3 4 5; do
+    target/debug/retail-replay --domain "$COUNTERSIGN_DATA/tau-retail-domain" \
+      --trajectories "$COUNTERSIGN_DATA/tau-retail-run-a/trajectories.jsonl" \
+      --final-state "$COUNTERSIGN_DATA/tau-retail-run-a/final_state.jsonl" \
+      --no-build --crash-every 3 --seed "$seed" --json "$out/crash.json"
+    row "run A, SIGKILL during every 3rd call, seed $seed" "$(python3 - "$out/crash.json" <<'PY'
+import json, sys
+d = json.load(open(sys.argv[1]))
+print(f"{d['crashes']} crashes {d['crash_windows']}, {d['final_states_equal']} of 102 states, "
+      f"{d['effects_duplicated']} duplicated, {d['effects_lost']} lost, verified {d['verified']}")
+PY
+)"
+  done
+fi
