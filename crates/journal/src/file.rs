@@ -31,6 +31,8 @@ use crate::writer::{OnFatal, Writer, begin_segment};
 
 /// One append is one write: its frames together take at most this.
 const APPEND_BYTES_MAX: usize = 64 << 20;
+/// Segments are read as a whole: larger ones would only cost memory.
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// Segments repeat all logs at their head.
 const LOGS_MAX: usize = 4_096;
 /// What a frame needs beside its content, generously.
@@ -39,7 +41,7 @@ const FRAME_OVERHEAD: usize = 128;
 /// How a journal is run.
 #[derive(Clone)]
 pub struct Options {
-    /// The size at which a new segment is begun.
+    /// The size at which a new segment is begun, 1 GiB at most.
     pub segment_bytes: u64,
     /// How long new entries may be without a checkpoint.
     pub checkpoint_interval: Duration,
@@ -98,6 +100,7 @@ impl FileJournal {
             disk.create_dir(dir).map_err(Error::io("make the directory", dir))?;
         }
         disk.sync_dir(dir).map_err(Error::io("flush", dir))?;
+        sync_parent(&*disk, dir)?;
         let lock = disk.lock(dir, &place.join("lock"))?;
         let mut found = recover(&*disk, dir)?;
         // Entries tell by their epoch which opening of the files wrote them.
@@ -135,7 +138,7 @@ impl FileJournal {
         let shared = Arc::new(Shared::new(dir.to_owned(), disk, &found.state, view));
         let writer = Writer {
             shared: shared.clone(),
-            segment_bytes: options.segment_bytes,
+            segment_bytes: options.segment_bytes.min(SEGMENT_BYTES_MAX),
             on_fatal: options.on_fatal,
             state: found.state,
             file,
@@ -196,6 +199,16 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static, dir: &Path) -> Result<
         .name(name.to_owned())
         .spawn(run)
         .map_err(Error::io("start the threads of", dir))
+}
+
+/// A data directory that was just made must not vanish with a crash. Where its parent may not be opened, whoever made
+/// it there has to see to that.
+fn sync_parent(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match disk.sync_dir(parent) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        result => result.map_err(Error::io("flush", parent)),
+    }
 }
 
 fn check_open(queue: &Queue) -> Result<(), Error> {

@@ -124,7 +124,11 @@ fn place(shared: &Shared, log: LogId, seq: u64) -> Result<Option<(Mark, u64, Seg
 
 /// The sealed bytes of a payload.
 pub(crate) fn payload(shared: &Shared, at: &Locator) -> Result<Vec<u8>, Error> {
-    let known = shared.view().segments.iter().find(|(segment, _)| segment.first == at.segment).copied();
+    let known = {
+        let view = shared.view();
+        let found = view.segments.binary_search_by_key(&at.segment, |(segment, _)| segment.first);
+        found.ok().map(|number| view.segments[number])
+    };
     let segment = known.map_or(Segment { first: at.segment, ordinal: 0 }, |(segment, _)| segment);
     let bad = bad(segment, at.offset);
     let end = at.offset.checked_add(at.len);

@@ -5,5 +5,6 @@ mod crash; // every prefix is a crash that could have happened
 mod damage; // every flipped byte is found
 mod disk; // what a failing disk does
 mod memory; // a disk in memory, moody on demand
+mod pace; // figures, where asked for
 mod running; // the battery, segments, locks, checkpoints
 mod world; // a small journal to try things on

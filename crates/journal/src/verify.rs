@@ -94,6 +94,8 @@ pub(crate) fn verify_on(
     let plain = |file: &str, kind| Fault { file: file.to_owned(), offset: None, log: None, seq: None, kind };
     let unreadable =
         |file: &str, error: std::io::Error| plain(file, FaultKind::Unreadable(error.to_string()));
+    // Before the segments: a server may be at work, and what it vouches for meanwhile is not read yet.
+    let anchors = Anchors::load(disk, dir)?;
     let segments = list(disk, dir).map_err(|error| unreadable("journal", error))?;
     if segments.is_empty() {
         return Err(plain("journal", FaultKind::Unreadable("there is no segment file in it".to_owned())));
@@ -105,7 +107,7 @@ pub(crate) fn verify_on(
             file.and_then(|file| file.length()).map_err(|error| unreadable(&segment.label(), error))?;
     }
     let mut state = State::default();
-    let mut visit = Check { anchors: Anchors::load(disk, dir)?, logs: Vec::new(), progress, done, base: 0 };
+    let mut visit = Check { anchors, logs: Vec::new(), progress, done, base: 0 };
     let mut torn = None;
     for segment in &segments {
         let bytes = segment.read(disk, dir).map_err(|error| unreadable(&segment.label(), error))?;
