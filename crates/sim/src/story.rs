@@ -206,6 +206,9 @@ async fn visit(
             wait: Millis(30_000),
         })
         .await?;
+    // Durable before visible: whoever has an answer finds it on the disk.
+    let promised = world.disk.entries().iter().any(|entry| entry.event.action() == Some(&proposed.id));
+    assert!(promised, "an answer left before its entry was durable");
     if let (Status::Waiting, Some(id)) = (proposed.status, &proposed.approval) {
         let key = RowKey::new(Noun::Approval, id);
         if let Some(state::Row::Approval(approval)) = engine.row(key).await?.as_deref()
