@@ -62,7 +62,8 @@ impl Counter {
                 question.run.on_behalf_of.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string)
             }
         };
-        let moment = jiff::Timestamp::from_millisecond(at.0).map_err(|_| FactFault::Invalid)?.to_zoned(zone.clone());
+        let moment =
+            jiff::Timestamp::from_millisecond(at.0).map_err(|_| FactFault::Invalid)?.to_zoned(zone.clone());
         let window = match self.window {
             // With the offset: an hour that comes twice in autumn is two windows.
             Window::Hour => moment.strftime("%Y-%m-%dT%H%z").to_string(),

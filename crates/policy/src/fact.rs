@@ -53,7 +53,12 @@ pub(crate) struct FactSpec {
 }
 
 impl FactSpec {
-    pub(crate) fn take(&self, arguments: &Value, output: Option<&str>, read_at: Millis) -> Result<Fact, FactFault> {
+    pub(crate) fn take(
+        &self,
+        arguments: &Value,
+        output: Option<&str>,
+        read_at: Millis,
+    ) -> Result<Fact, FactFault> {
         let scope = Scope { arguments: Some(arguments), facts: None, output };
         let outputs = self.value.run(scope).map_err(|_| FactFault::Absent)?;
         let (value, shown) = self.value_of(&outputs)?;

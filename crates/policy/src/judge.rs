@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jsonschema::error::ValidationErrorKind as Kind;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::id::ToolId;
 use kernel::judge::{
-    ApproverQuestion, CounterUse, Fact, FactFault, FactNeed, Judge, Judgement, ParseError, Question, ReadCall, Tool,
-    Verdict,
+    ApproverQuestion, CounterUse, Fact, FactFault, FactNeed, Judge, Judgement, ParseError, Question,
+    ReadCall, Tool, Verdict,
 };
 use kernel::ports::Output;
 use serde_json::{Value, json};
@@ -62,9 +63,19 @@ impl Judge for Bundle {
         };
         let mut arguments = if arguments.is_null() { json!({}) } else { arguments };
         bind_defaults(&spec.tool.input_schema, &mut arguments);
+        // What policy cannot see must not reach the tool, unless its schema says so.
+        let closed = spec.tool.input_schema.get("additionalProperties").is_none_or(|more| more == false);
+        let known = spec.tool.input_schema["properties"].as_object().filter(|_| closed);
         let mut problems: Vec<String> = spec
             .validator
             .iter_errors(&arguments)
+            .filter(|error| {
+                let place = error.instance_path().to_string();
+                // Said below, with the name that was meant.
+                !(known.is_some()
+                    && place.is_empty()
+                    && matches!(error.kind(), Kind::AdditionalProperties { .. }))
+            })
             .take(PROBLEMS_MAX)
             .map(|error| {
                 let place = error.instance_path().to_string();
@@ -76,19 +87,13 @@ impl Judge for Bundle {
         if !arguments.is_object() && problems.is_empty() {
             problems.push("arguments are an object".to_owned());
         }
-        if let (Some(known), Some(given)) = (spec.tool.input_schema["properties"].as_object(), arguments.as_object())
-            && spec.tool.input_schema.get("additionalProperties").is_none_or(|more| more == false)
-        {
-            // What policy cannot see must not reach the tool.
+        if let (Some(known), Some(given)) = (known, arguments.as_object()) {
             for name in given.keys().filter(|name| !known.contains_key(*name)).take(PROBLEMS_MAX) {
                 let shown: String = name.chars().take(80).collect();
-                let problem = match nearest(name, known.keys().map(String::as_str)) {
+                problems.push(match nearest(name, known.keys().map(String::as_str)) {
                     Some(near) => format!("`{shown}` is not an argument; did you mean `{near}`?"),
                     None => format!("`{shown}` is not an argument"),
-                };
-                if spec.tool.input_schema.get("additionalProperties").is_none() {
-                    problems.push(problem);
-                }
+                });
             }
         }
         if problems.is_empty() {
@@ -135,8 +140,15 @@ impl Judge for Bundle {
         }
     }
 
-    fn conflict_key(&self, tool: &ToolId, arguments: &Value, facts: &[Fact]) -> Result<Option<String>, FactFault> {
-        let Some(query) = self.spec(tool).and_then(|spec| spec.conflict_key.as_ref()) else { return Ok(None) };
+    fn conflict_key(
+        &self,
+        tool: &ToolId,
+        arguments: &Value,
+        facts: &[Fact],
+    ) -> Result<Option<String>, FactFault> {
+        let Some(query) = self.spec(tool).and_then(|spec| spec.conflict_key.as_ref()) else {
+            return Ok(None);
+        };
         let facts: serde_json::Map<String, Value> =
             facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect();
         let facts = Value::Object(facts);

@@ -16,10 +16,10 @@ mod problem; // what is wrong with a file
 mod query; // jq, bounded
 mod rule; // Cedar policies with their annotations
 mod schema; // Cedar schema from pinned tools
-mod tool; // tools as pinned
-mod verdict; // the three verdicts
 #[cfg(test)]
 mod tests;
+mod tool; // tools as pinned
+mod verdict; // the three verdicts
 
 pub use bundle::{AgentSpec, Auth, Bundle, Compiled, ConnectorKind, ConnectorSpec, HttpTool};
 pub use plan::{Change, plan};

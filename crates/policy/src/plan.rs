@@ -21,12 +21,12 @@ pub struct Change {
 
 type Things = BTreeMap<(&'static str, String), String>;
 
-/// Everything that a bundle declares, as comparable text.
+/// Everything that a bundle declares, as comparable text: words for people, and after a NUL all the rest.
 fn things(bundle: &Bundle) -> Things {
     let mut all = Things::new();
     for agent in bundle.agents.values() {
         let text = format!("version {}, stage {}, owner {}", agent.version, agent.stage, agent.owner);
-        all.insert(("agent", agent.name.to_string()), text);
+        all.insert(("agent", agent.name.to_string()), format!("{text}\u{0}{agent:?}"));
     }
     for (person, roles) in &bundle.people {
         let roles: Vec<&str> = roles.iter().map(kernel::id::Role::as_str).collect();
@@ -39,19 +39,31 @@ fn things(bundle: &Bundle) -> Things {
         };
         let credentials: Vec<&str> = connector.auth.iter().map(|auth| auth.secret.as_str()).collect();
         let text = format!("{} {address} {}", connector.environment, credentials.join(" "));
-        all.insert(("connector", connector.name.to_string()), text.trim().to_owned());
+        all.insert(("connector", connector.name.to_string()), format!("{}\u{0}{connector:?}", text.trim()));
     }
     for tool in bundle.tools().values() {
         let class = serde_json::to_value(tool.class).unwrap_or_default();
-        let text = format!("{}, manifest {}", class.as_str().unwrap_or_default(), &tool.manifest.to_string()[..12]);
-        all.insert(("tool", tool.id.to_string()), text);
+        let text =
+            format!("{}, manifest {}", class.as_str().unwrap_or_default(), &tool.manifest.to_string()[..12]);
+        let rest = bundle.specs.get(&tool.id).map(|spec| {
+            (
+                &spec.tool.timeout,
+                &spec.conflict_key,
+                &spec.subject,
+                &spec.headline,
+                &spec.look_up,
+                &spec.facts,
+            )
+        });
+        all.insert(("tool", tool.id.to_string()), format!("{text}\u{0}{rest:?}"));
     }
     for parsed in bundle.rules.values() {
         let text = format!("{} ({}:{})", parsed.rule.effect, parsed.rule.file, parsed.rule.line);
         all.insert(("policy", parsed.rule.id.clone()), format!("{text}\u{0}{}", parsed.rule.text));
     }
     for counter in &bundle.counters {
-        all.insert(("counter", counter.name.clone()), format!("{:?} per {:?}", counter.amount, counter.per));
+        let text = format!("{:?} per {:?} and {:?}", counter.amount, counter.per, counter.window);
+        all.insert(("counter", counter.name.clone()), format!("{text}\u{0}{counter:?}"));
     }
     all.insert(("setting", "time zone".to_owned()), bundle.zone.iana_name().unwrap_or("UTC").to_owned());
     all

@@ -33,11 +33,25 @@ pub struct Problem {
 pub(crate) struct Problems(pub(crate) Vec<Problem>);
 
 impl Problems {
-    pub(crate) fn error(&mut self, file: &str, line: u32, code: &str, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn error(
+        &mut self,
+        file: &str,
+        line: u32,
+        code: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.add(Severity::Error, file, line, code, message.into(), hint.into());
     }
 
-    pub(crate) fn warn(&mut self, file: &str, line: u32, code: &str, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn warn(
+        &mut self,
+        file: &str,
+        line: u32,
+        code: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.add(Severity::Warning, file, line, code, message.into(), hint.into());
     }
 
@@ -54,7 +68,7 @@ impl Problems {
 /// The line, from 1, of a byte.
 pub(crate) fn line_of(text: &str, byte: usize) -> u32 {
     let before = text.as_bytes().get(..byte.min(text.len())).unwrap_or_default();
-    u32::try_from(before.iter().filter(|b| **b == b'\n').count() + 1).unwrap_or(u32::MAX)
+    u32::try_from(before.split(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
 }
 
 /// The line of a TOML table or key, as well as it can be told from the text.

@@ -12,10 +12,34 @@ use serde_json::Value;
 const TEXT_BYTES_MAX: usize = 4_096;
 /// The most outputs that are taken.
 const OUTPUTS_MAX: usize = 10_000;
-/// Words that could run without end, or look outside.
-const FORBIDDEN: [&str; 20] = [
-    "def", "repeat", "recurse", "until", "while", "range", "input", "inputs", "env", "ENV", "halt", "halt_error",
-    "debug", "stderr", "import", "include", "input_filename", "now", "limit", "combinations",
+/// Words that could run without end, look outside, read a zone of the machine, or nest without bound.
+const FORBIDDEN: [&str; 26] = [
+    "def",
+    "repeat",
+    "recurse",
+    "until",
+    "while",
+    "range",
+    "input",
+    "inputs",
+    "env",
+    "ENV",
+    "halt",
+    "halt_error",
+    "debug",
+    "debug_empty",
+    "stderr",
+    "stderr_empty",
+    "import",
+    "include",
+    "input_filename",
+    "now",
+    "localtime",
+    "strflocaltime",
+    "limit",
+    "combinations",
+    "fromjson",
+    "infinite",
 ];
 
 type Data = data::JustLut<Val>;
@@ -46,8 +70,11 @@ impl Query {
         if text.len() > TEXT_BYTES_MAX {
             return Err(format!("the expression is longer than {TEXT_BYTES_MAX} bytes"));
         }
-        if let Some(word) = words(text).find(|word| FORBIDDEN.contains(word)) {
-            return Err(format!("`{word}` is not allowed: an expression must end, and see only what it is given"));
+        let words = words(text)?;
+        if let Some(word) = words.iter().find(|word| FORBIDDEN.contains(word)) {
+            return Err(format!(
+                "`{word}` is not allowed: an expression must end, and see only what it is given"
+            ));
         }
         let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
@@ -58,7 +85,9 @@ impl Query {
         let filter = Compiler::default().with_funs(funs).compile(modules).map_err(|errors| {
             let names: Vec<String> = errors
                 .iter()
-                .flat_map(|(_, undefined)| undefined.iter().map(|(name, kind)| format!("{} `{name}`", kind.as_str())))
+                .flat_map(|(_, undefined)| {
+                    undefined.iter().map(|(name, kind)| format!("{} `{name}`", kind.as_str()))
+                })
                 .collect();
             format!("undefined {}", names.join(", "))
         })?;
@@ -89,24 +118,50 @@ impl Query {
     }
 }
 
-/// Names in an expression, outside its strings.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    let mut escaped = false;
-    text.split(move |c: char| {
-        if quoted {
-            match c {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '"' => quoted = false,
-                _ => {}
+/// Names in an expression: not in its strings, but in the expressions inside them (`"order/\(.arguments.id)"`). A name
+/// right after a dot is a member of a value and can do nothing.
+fn words(text: &str) -> Result<Vec<&str>, String> {
+    let bytes = text.as_bytes();
+    // Brackets that are open in the code around each string that we are inside of.
+    let (mut around, mut open, mut quoted) = (Vec::new(), 0_usize, false);
+    let (mut words, mut at) = (Vec::new(), 0);
+    while let Some(byte) = bytes.get(at) {
+        let mut next = at + 1;
+        match byte {
+            b'\\' if quoted => {
+                if bytes.get(next) == Some(&b'(') {
+                    around.push(open);
+                    (open, quoted) = (0, false);
+                }
+                next += 1;
             }
-            return true;
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            // A quote in a comment would turn code into string and string into code.
+            b'#' => return Err("comments are not allowed: write them beside the expression".to_owned()),
+            b'(' => open += 1,
+            b')' if open > 0 => open -= 1,
+            b')' => {
+                open = around.pop().ok_or("a bracket is closed that was not opened")?;
+                quoted = true;
+            }
+            byte if is_word(*byte) => {
+                let end =
+                    bytes[at..].iter().position(|byte| !is_word(*byte)).map_or(bytes.len(), |len| at + len);
+                if !text[..at].ends_with('.') || text[..at].ends_with("..") {
+                    words.push(&text[at..end]);
+                }
+                next = end;
+            }
+            _ => {}
         }
-        quoted = c == '"';
-        !(c.is_ascii_alphanumeric() || c == '_')
-    })
-    .filter(|word| !word.is_empty())
+        at = next;
+    }
+    Ok(words)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 impl Scope<'_> {

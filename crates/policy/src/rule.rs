@@ -10,7 +10,8 @@ use kernel::judge::Obligations;
 use crate::problem::{Problems, line_of, nearest};
 
 /// Annotations that mean something.
-const ANNOTATIONS: [&str; 8] = ["id", "gate", "never", "approver_role", "quorum", "expires", "redact", "reason"];
+const ANNOTATIONS: [&str; 8] =
+    ["id", "gate", "never", "approver_role", "quorum", "expires", "redact", "reason"];
 /// `risk` is kept apart because its values are ranked.
 const RISK: &str = "risk";
 const RISKS: [&str; 3] = ["low", "medium", "high"];
@@ -100,7 +101,13 @@ pub(crate) fn parse(file: &str, text: &str, roles: &[String], problems: &mut Pro
             Ok(policy) => parsed.extend(lint(file, line, statement, policy, roles, problems)),
             Err(error) => {
                 let (first, causes) = causes(&error);
-                problems.error(file, line, "policy_syntax", format!("{first}{causes}"), "see the guide to policies");
+                problems.error(
+                    file,
+                    line,
+                    "policy_syntax",
+                    format!("{first}{causes}"),
+                    "see the guide to policies",
+                );
             }
         }
     }
@@ -125,13 +132,21 @@ fn lint(
         policy.annotations().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     for key in annotations.keys() {
         if !ANNOTATIONS.contains(&key.as_str()) && key != RISK {
-            let hint = nearest(key, ANNOTATIONS.into_iter().chain([RISK]))
-                .map_or_else(|| format!("known are {}, {RISK}", ANNOTATIONS.join(", ")), |near| format!("did you mean `@{near}`?"));
+            let hint = nearest(key, ANNOTATIONS.into_iter().chain([RISK])).map_or_else(
+                || format!("known are {}, {RISK}", ANNOTATIONS.join(", ")),
+                |near| format!("did you mean `@{near}`?"),
+            );
             problems.error(file, line, "annotation_unknown", format!("`@{key}` means nothing"), hint);
         }
     }
     let Some(id) = annotations.get("id").filter(|id| !id.is_empty()).cloned() else {
-        problems.error(file, line, "policy_without_id", "the policy has no `@id`", "give it one: `@id(\"refund-above-500\")`");
+        problems.error(
+            file,
+            line,
+            "policy_without_id",
+            "the policy has no `@id`",
+            "give it one: `@id(\"refund-above-500\")`",
+        );
         return None;
     };
     let is_gate = annotations.get("gate").map(String::as_str);
@@ -139,7 +154,13 @@ fn lint(
     let effect = match (policy.effect(), is_gate, is_never) {
         (Effect::Permit, None, None) => "permit",
         (Effect::Permit, _, _) => {
-            problems.error(file, line, "gate_on_permit", format!("`{id}` is a permit with `@gate` or `@never`"), "a gate is a forbid that a person may lift");
+            problems.error(
+                file,
+                line,
+                "gate_on_permit",
+                format!("`{id}` is a permit with `@gate` or `@never`"),
+                "a gate is a forbid that a person may lift",
+            );
             return None;
         }
         (Effect::Forbid, Some("approval"), None) => "gate",
@@ -159,12 +180,25 @@ fn lint(
     if effect != "gate" {
         for key in ["approver_role", "quorum", "expires", "redact", RISK] {
             if annotations.contains_key(key) {
-                problems.error(file, line, "obligation_without_gate", format!("`@{key}` on `{id}`, which is no gate"), "remove it, or make it a gate");
+                problems.error(
+                    file,
+                    line,
+                    "obligation_without_gate",
+                    format!("`@{key}` on `{id}`, which is no gate"),
+                    "remove it, or make it a gate",
+                );
             }
         }
     }
     let policy = policy.new_id(PolicyId::new(&id));
-    let rule = Rule { id, file: file.to_owned(), line, text: text.to_owned(), effect: effect.to_owned(), annotations };
+    let rule = Rule {
+        id,
+        file: file.to_owned(),
+        line,
+        text: text.to_owned(),
+        effect: effect.to_owned(),
+        annotations,
+    };
     Some(Parsed { rule, policy, gate })
 }
 
@@ -189,36 +223,72 @@ fn obligations(
                     || "declare it in workspace.toml under `roles`".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
-                problems.error(file, line, "role_unknown", format!("`{id}` names the role `{name}`, which is not declared"), hint);
+                problems.error(
+                    file,
+                    line,
+                    "role_unknown",
+                    format!("`{id}` names the role `{name}`, which is not declared"),
+                    hint,
+                );
             }
         }
     }
-    if gate.approver_roles.is_empty() && !annotations.contains_key("approver_role") {
-        problems.warn(file, line, "gate_without_role", format!("anybody in the workspace may lift `{id}`"), "name a role: `@approver_role(\"finance\")`");
+    if list("approver_role").is_empty() {
+        problems.warn(
+            file,
+            line,
+            "gate_without_role",
+            format!("anybody in the workspace may lift `{id}`"),
+            "name a role: `@approver_role(\"finance\")`",
+        );
     }
     if let Some(text) = annotations.get("quorum") {
         match text.parse::<u32>() {
             Ok(quorum @ 1..=QUORUM_MAX) => gate.quorum = quorum,
-            _ => problems.error(file, line, "quorum_invalid", format!("`{text}` is not a quorum"), format!("a whole number from 1 to {QUORUM_MAX}")),
+            _ => problems.error(
+                file,
+                line,
+                "quorum_invalid",
+                format!("`{text}` is not a quorum"),
+                format!("a whole number from 1 to {QUORUM_MAX}"),
+            ),
         }
     }
     if let Some(text) = annotations.get("expires") {
         match duration(text).filter(|span| (1..=EXPIRES_MAX).contains(&span.0)) {
             Some(span) => gate.expires_in = span,
-            None => problems.error(file, line, "expires_invalid", format!("`{text}` is not a duration of at most 30 days"), "ISO 8601, for example `PT4H`"),
+            None => problems.error(
+                file,
+                line,
+                "expires_invalid",
+                format!("`{text}` is not a duration of at most 30 days"),
+                "ISO 8601, for example `PT4H`",
+            ),
         }
     }
     if let Some(text) = annotations.get(RISK) {
         if RISKS.contains(&text.as_str()) {
             gate.risk = Some(text.clone());
         } else {
-            problems.error(file, line, "risk_invalid", format!("`{text}` is not a risk"), "low, medium or high");
+            problems.error(
+                file,
+                line,
+                "risk_invalid",
+                format!("`{text}` is not a risk"),
+                "low, medium or high",
+            );
         }
     }
     for path in list("redact") {
         match path.strip_prefix("input.") {
             Some(rest) => drop(gate.redact.insert(format!("/{}", rest.replace('.', "/")))),
-            None => problems.error(file, line, "redact_invalid", format!("`{path}` is not an argument"), "write `input.card_number`"),
+            None => problems.error(
+                file,
+                line,
+                "redact_invalid",
+                format!("`{path}` is not an argument"),
+                "write `input.card_number`",
+            ),
         }
     }
     gate
@@ -231,7 +301,9 @@ pub(crate) fn merge<'a>(gates: impl Iterator<Item = &'a Obligations>) -> Option<
         all.quorum = all.quorum.max(gate.quorum);
         all.expires_in = all.expires_in.min(gate.expires_in);
         all.redact.extend(gate.redact);
-        let rank = |risk: &Option<String>| risk.as_ref().and_then(|risk| RISKS.iter().position(|known| known == risk));
+        let rank = |risk: &Option<String>| {
+            risk.as_ref().and_then(|risk| RISKS.iter().position(|known| known == risk))
+        };
         if rank(&gate.risk) > rank(&all.risk) {
             all.risk = gate.risk;
         }

@@ -36,7 +36,10 @@ pub(crate) struct Omitted {
 }
 
 /// The schema as text, and what it leaves out.
-pub(crate) fn generate<'a>(tools: impl Iterator<Item = &'a ToolSpec>, counters: &[Counter]) -> (String, Vec<Omitted>) {
+pub(crate) fn generate<'a>(
+    tools: impl Iterator<Item = &'a ToolSpec>,
+    counters: &[Counter],
+) -> (String, Vec<Omitted>) {
     let (mut text, mut omitted) = (ENTITIES.to_owned(), Vec::new());
     for spec in tools {
         let id = &spec.tool.id;
@@ -52,10 +55,10 @@ pub(crate) fn generate<'a>(tools: impl Iterator<Item = &'a ToolSpec>, counters: 
             .collect();
         let group = if spec.tool.class == EffectClass::Read { "read" } else { "write" };
         // Writing into a String cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             text,
             "action {} in [{group}] appliesTo {{ principal: [Run], resource: [Tool], context: {{ input: {input}, \
-             facts: {{ {} }}, counters: {{ {} }} }} }};\n",
+             facts: {{ {} }}, counters: {{ {} }} }} }};",
             quote(id.as_str()),
             facts.join(", "),
             counted.join(", ")
@@ -122,11 +125,14 @@ fn value_of(schema: &Value, value: &Value) -> Option<Value> {
             // 2.0 is an integer in JSON Schema.
             let whole = number.as_i64().map(Value::from);
             #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-            whole.or_else(|| number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e15).map(|f| Value::from(f as i64)))
+            whole.or_else(|| {
+                number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e15).map(|f| Value::from(f as i64))
+            })
         }
         ("object", Value::Object(_)) => Some(input(schema, value)),
         ("array", Value::Array(items)) => {
-            let list: Option<Vec<Value>> = items.iter().map(|item| value_of(&schema["items"], item)).collect();
+            let list: Option<Vec<Value>> =
+                items.iter().map(|item| value_of(&schema["items"], item)).collect();
             list.map(Value::Array)
         }
         (_, Value::Null) => None,

@@ -44,14 +44,14 @@ impl Slice {
         }
         Self { full, hard }
     }
-
-    fn is_empty(&self) -> bool {
-        self.full.is_empty()
-    }
 }
 
 /// A request in the form that is kept and can be evaluated again.
-fn evaluate(schema: &Schema, policies: &PolicySet, request: &Value) -> Result<cedar_policy::Response, String> {
+fn evaluate(
+    schema: &Schema,
+    policies: &PolicySet,
+    request: &Value,
+) -> Result<cedar_policy::Response, String> {
     let part = |name: &str| -> Result<EntityUid, String> {
         let kind = request[name]["type"].as_str().unwrap_or_default();
         let id = request[name]["id"].as_str().unwrap_or_default();
@@ -60,9 +60,10 @@ fn evaluate(schema: &Schema, policies: &PolicySet, request: &Value) -> Result<ce
     let (principal, action, resource) = (part("principal")?, part("action")?, part("resource")?);
     let context = Context::from_json_value(request["context"].clone(), Some((schema, &action)))
         .map_err(|error| error.to_string())?;
-    let entities =
-        Entities::from_json_value(request["entities"].clone(), Some(schema)).map_err(|error| error.to_string())?;
-    let request = Request::new(principal, action, resource, context, Some(schema)).map_err(|error| error.to_string())?;
+    let entities = Entities::from_json_value(request["entities"].clone(), Some(schema))
+        .map_err(|error| error.to_string())?;
+    let request = Request::new(principal, action, resource, context, Some(schema))
+        .map_err(|error| error.to_string())?;
     Ok(Authorizer::new().is_authorized(&request, policies, &entities))
 }
 
@@ -73,7 +74,12 @@ fn ids(response: &cedar_policy::Response) -> Vec<String> {
 }
 
 /// Judges a request that was built before: what an outsider does with the record.
-pub(crate) fn judge(schema: &Schema, slice: &Slice, rules: &BTreeMap<String, Parsed>, request: Value) -> Judgement {
+pub(crate) fn judge(
+    schema: &Schema,
+    slice: &Slice,
+    rules: &BTreeMap<String, Parsed>,
+    request: Value,
+) -> Judgement {
     let answer = |verdict, rules, code: &str, obligations| Judgement {
         verdict,
         rules,
@@ -82,8 +88,9 @@ pub(crate) fn judge(schema: &Schema, slice: &Slice, rules: &BTreeMap<String, Par
         request: request.clone(),
     };
     let never = |rules, code| answer(Verdict::Never, rules, code, None);
-    if slice.is_empty() {
-        return never(vec![], if rules.values().all(|parsed| parsed.rule.file == crate::compile::BUILT_IN) { "empty_policy" } else { "no_permit" });
+    // The floor is always there, so the slice is never empty by itself.
+    if rules.values().all(|parsed| parsed.rule.file == crate::compile::BUILT_IN) {
+        return never(vec![], "empty_policy");
     }
     // Any error of evaluation fails closed: Cedar would skip the policy, and a skipped forbid forbids nothing.
     let full = match evaluate(schema, &slice.full, &request) {
@@ -93,7 +100,9 @@ pub(crate) fn judge(schema: &Schema, slice: &Slice, rules: &BTreeMap<String, Par
                 .diagnostics()
                 .errors()
                 .map(|error| match error {
-                    cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
+                    cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
+                        error.policy_id().to_string()
+                    }
                 })
                 .collect();
             failed.sort();
@@ -209,7 +218,8 @@ pub(crate) fn may_answer(
         "context": {},
         "entities": entities,
     });
-    let response = evaluate(schema, &slice.full, &request)?;
+    // Without the gates: what a person may lift does not bind the person who lifts it.
+    let response = evaluate(schema, &slice.hard, &request)?;
     if let Some(error) = response.diagnostics().errors().next() {
         return Err(format!("a rule about approving failed: {error}"));
     }
@@ -219,7 +229,9 @@ pub(crate) fn may_answer(
     let reasons: Vec<String> = ids(&response)
         .iter()
         .filter_map(|id| rules.get(id))
-        .map(|parsed| parsed.rule.annotations.get("reason").cloned().unwrap_or_else(|| parsed.rule.id.clone()))
+        .map(|parsed| {
+            parsed.rule.annotations.get("reason").cloned().unwrap_or_else(|| parsed.rule.id.clone())
+        })
         .collect();
     Err(if reasons.is_empty() { "no rule lets you".to_owned() } else { reasons.join("; ") })
 }

@@ -1,0 +1,374 @@
+//! Connectors and their tools: how they are reached, what was pinned, what the folder adds to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kernel::clock::Millis;
+use kernel::id::{ConnectorId, ToolId};
+use kernel::judge::{EffectClass, Tool};
+use serde_json::{Value, json};
+
+use super::{Work, is_file};
+use crate::bundle::{Auth, ConnectorKind, ConnectorSpec, HttpTool};
+use crate::files::{ConnectorFile, ToolFile};
+use crate::headline::Headline;
+use crate::problem::{line_with, nearest};
+use crate::tool::{LookUp, ToolSpec, manifest_digest};
+
+const CLASSES: [&str; 5] = ["read", "keyed", "once", "compensable", "irreversible"];
+const TIMEOUT_DEFAULT: Millis = Millis(10_000);
+const TIMEOUT_MAX: i64 = 300_000;
+const SETTLE_DEFAULT: Millis = Millis(30_000);
+
+/// What is known of the workspace while its connectors are read.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) connectors: BTreeMap<ConnectorId, ConnectorSpec>,
+    pub(super) specs: BTreeMap<ToolId, ToolSpec>,
+}
+
+impl Work<'_> {
+    pub(super) fn connectors(&mut self) -> Read {
+        let mut read = Read::default();
+        let mut parsed = Vec::new();
+        let files = self.files.iter().filter(|(path, _)| is_file(path, "connectors/", ".toml"));
+        for (file, text) in files {
+            if let Some(connector) = self.toml::<ConnectorFile>(file, text)
+                && let Some(name) = self.slug::<ConnectorId>(file, line_with(text, "name"), &connector.name)
+            {
+                parsed.push((file.as_str(), name, connector));
+            }
+        }
+        // All tools first: facts and look-ups may read through another connector.
+        let mut pinned: BTreeMap<ToolId, Tool> = BTreeMap::new();
+        for (file, name, connector) in &parsed {
+            for tool in self.pinned(file, name, connector) {
+                if let Some(twice) = pinned.insert(tool.id.clone(), tool) {
+                    let message = format!("the tool `{}` is pinned twice", twice.id);
+                    self.problems.error(file, 0, "name_taken", message, "keep one in the manifest");
+                }
+            }
+        }
+        for (file, name, connector) in &parsed {
+            let Some(spec) = self.connector(file, name, connector) else { continue };
+            if read.connectors.insert(name.clone(), spec).is_some() {
+                self.problems.error(
+                    file,
+                    1,
+                    "name_taken",
+                    format!("another file declares the connector `{name}`, too"),
+                    "rename one",
+                );
+            }
+            let own: Vec<Tool> =
+                pinned.values().filter(|tool| tool.id.connector() == *name).cloned().collect();
+            for tool in own {
+                if let Some(spec) = self.tool(file, tool, connector, &pinned) {
+                    read.specs.insert(spec.tool.id.clone(), spec);
+                }
+            }
+        }
+        read
+    }
+
+    pub(super) fn connector(
+        &mut self,
+        file: &str,
+        name: &ConnectorId,
+        connector: &ConnectorFile,
+    ) -> Option<ConnectorSpec> {
+        let text = &self.files[file];
+        let mut fail = |needle: &str, code: &str, message: String, hint: &str| {
+            self.problems.error(file, line_with(text, needle), code, message, hint);
+        };
+        let kind = match (connector.kind.as_str(), &connector.url, &connector.command) {
+            ("mcp", Some(url), None) => ConnectorKind::McpHttp { url: url.clone() },
+            ("mcp", None, Some(command)) if !command.is_empty() => {
+                ConnectorKind::McpStdio { command: command.clone(), env: connector.env.clone() }
+            }
+            ("http", Some(url), None) => {
+                let mut tools = BTreeMap::new();
+                for (tool, spec) in &connector.tools {
+                    if let (Some(method), Some(path)) = (spec.method.clone(), spec.path.clone()) {
+                        let idempotency_header = spec.idempotency_header.clone();
+                        tools.insert(tool.clone(), HttpTool { method, path, idempotency_header });
+                    } else {
+                        let needle = format!("[tools.{tool}]");
+                        let message = format!("`{tool}` does not say how it is called");
+                        fail(
+                            &needle,
+                            "http_tool_incomplete",
+                            message,
+                            "method = \"GET\", path = \"/orders/{order_id}\"",
+                        );
+                    }
+                }
+                ConnectorKind::Http { url: url.clone(), tools }
+            }
+            _ => {
+                fail(
+                    "kind",
+                    "connector_kind",
+                    format!(
+                        "`{}` is not `mcp` with `url` or `command`, or `http` with `url`",
+                        connector.kind
+                    ),
+                    "see the guide to connectors",
+                );
+                return None;
+            }
+        };
+        if !["sandbox", "production"].contains(&connector.environment.as_str()) {
+            fail(
+                "environment",
+                "environment_unknown",
+                format!("`{}` is not an environment", connector.environment),
+                "sandbox or production",
+            );
+        }
+        let mut auth = Vec::new();
+        if let Some(given) = &connector.auth {
+            let (header, prefix, secret) = match (&given.bearer, &given.header, &given.secret) {
+                (Some(secret), None, None) => {
+                    ("authorization".to_owned(), "Bearer ".to_owned(), secret.clone())
+                }
+                (None, Some(header), Some(secret)) => {
+                    (header.clone(), given.prefix.clone().unwrap_or_default(), secret.clone())
+                }
+                _ => {
+                    fail(
+                        "[auth]",
+                        "auth_invalid",
+                        "`[auth]` needs `bearer`, or `header` and `secret`".to_owned(),
+                        "bearer = \"env:CRM_TOKEN\"",
+                    );
+                    return None;
+                }
+            };
+            if !(secret.starts_with("env:") || secret.starts_with("file:/")) {
+                fail(
+                    "[auth]",
+                    "secret_in_file",
+                    "the credential is not a reference".to_owned(),
+                    "write `env:NAME` or `file:/path`, never the secret itself",
+                );
+            }
+            auth.push(Auth { header, prefix, secret });
+        }
+        let timeout = self.duration(file, connector.timeout.as_ref(), TIMEOUT_DEFAULT, TIMEOUT_MAX);
+        Some(ConnectorSpec {
+            name: name.clone(),
+            title: connector.title.clone().unwrap_or_else(|| name.to_string()),
+            kind,
+            auth,
+            allow_private: connector.allow_private,
+            environment: connector.environment.clone(),
+            timeout,
+        })
+    }
+
+    /// Tools as pinned: from the manifest beside the file, or declared in it.
+    pub(super) fn pinned(&mut self, file: &str, name: &ConnectorId, connector: &ConnectorFile) -> Vec<Tool> {
+        let text = &self.files[file];
+        let manifest_file = format!("connectors/{name}.manifest.json");
+        let declared: Vec<Value> = if connector.kind == "http" {
+            let mut tools = Vec::new();
+            for (tool, spec) in &connector.tools {
+                let schema = spec.input_schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#);
+                match kernel::json::parse(schema.as_bytes(), kernel::json::REQUEST) {
+                    Ok(schema) => tools.push(json!({ "name": tool, "description": spec.description.clone().unwrap_or_default(), "inputSchema": schema })),
+                    Err(error) => self.problems.error(file, line_with(text, &format!("[tools.{tool}]")), "schema_invalid", format!("input_schema of `{tool}`: {error}"), "JSON Schema as text"),
+                }
+            }
+            tools
+        } else {
+            let Some(manifest) = self.files.get(&manifest_file) else {
+                self.problems.error(
+                    file,
+                    0,
+                    "manifest_missing",
+                    format!("`{name}` has no {manifest_file}"),
+                    format!("run `countersign connector pin {name}`"),
+                );
+                return vec![];
+            };
+            match kernel::json::parse(manifest.as_bytes(), kernel::json::REQUEST) {
+                Ok(manifest) => {
+                    let Some(tools) = tools_of(manifest) else {
+                        let message = "it is neither a list of tools nor an object with `tools`";
+                        let hint = format!("run `countersign connector pin {name}` again");
+                        self.problems.error(&manifest_file, 0, "manifest_invalid", message, hint);
+                        return vec![];
+                    };
+                    tools
+                }
+                Err(error) => {
+                    self.problems.error(
+                        &manifest_file,
+                        0,
+                        "manifest_invalid",
+                        error.to_string(),
+                        format!("run `countersign connector pin {name}` again"),
+                    );
+                    return vec![];
+                }
+            }
+        };
+        let names: BTreeSet<&str> = declared.iter().filter_map(|tool| tool["name"].as_str()).collect();
+        for tool in connector.tools.keys().filter(|tool| !names.contains(tool.as_str())) {
+            let line = line_with(text, &format!("[tools.{tool}"));
+            let hint = nearest(tool, names.iter().copied()).map_or_else(
+                || format!("pinned are {}", names.iter().copied().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            self.problems.error(file, line, "tool_unknown", format!("`{name}` has no tool `{tool}`"), hint);
+        }
+        let connector_timeout = self.duration(file, connector.timeout.as_ref(), TIMEOUT_DEFAULT, TIMEOUT_MAX);
+        let mut tools = Vec::new();
+        for tool in &declared {
+            let Some(id) = tool["name"].as_str().and_then(|tool| ToolId::new(name, tool).ok()) else {
+                self.problems.error(
+                    &manifest_file,
+                    0,
+                    "name_invalid",
+                    format!("`{}` is not a tool name", tool["name"]),
+                    "letters, digits, `-`, `_`",
+                );
+                continue;
+            };
+            let spec = connector.tools.get(id.name());
+            let class = spec.map_or("irreversible", |spec| spec.class.as_str());
+            let line = line_with(text, &format!("[tools.{}]", id.name()));
+            if spec.is_none() {
+                self.problems.warn(
+                    file,
+                    0,
+                    "tool_unclassified",
+                    format!("`{id}` has no class and counts as irreversible"),
+                    format!("add `[tools.{}]` with its class", id.name()),
+                );
+            }
+            let class = serde_json::from_value(json!(class)).unwrap_or_else(|_| {
+                let hint = nearest(class, CLASSES.into_iter())
+                    .map_or_else(|| CLASSES.join(", "), |near| format!("did you mean `{near}`?"));
+                let message = format!("`{class}` is not an effect class");
+                self.problems.error(file, line, "class_unknown", message, hint);
+                EffectClass::Irreversible
+            });
+            let timeout = self.duration(
+                file,
+                spec.and_then(|spec| spec.timeout.as_ref()),
+                connector_timeout,
+                TIMEOUT_MAX,
+            );
+            tools.push(Tool {
+                id,
+                description: tool["description"].as_str().unwrap_or_default().to_owned(),
+                input_schema: tool["inputSchema"].clone(),
+                class,
+                manifest: manifest_digest(tool),
+                timeout,
+            });
+        }
+        tools
+    }
+
+    pub(super) fn tool(
+        &mut self,
+        file: &str,
+        tool: Tool,
+        connector: &ConnectorFile,
+        pinned: &BTreeMap<ToolId, Tool>,
+    ) -> Option<ToolSpec> {
+        let text = &self.files[file];
+        let line = line_with(text, &format!("[tools.{}]", tool.id.name()));
+        let validator = match jsonschema::validator_for(&tool.input_schema) {
+            Ok(validator) => validator,
+            Err(error) => {
+                self.problems.error(
+                    file,
+                    line,
+                    "schema_invalid",
+                    format!("the schema of `{}`: {error}", tool.id),
+                    "pin the tool again, or ask its makers",
+                );
+                return None;
+            }
+        };
+        let mut spec = ToolSpec {
+            tool,
+            validator,
+            conflict_key: None,
+            subject: None,
+            headline: None,
+            look_up: None,
+            facts: vec![],
+        };
+        let name = spec.tool.id.name().to_owned();
+        let given: Option<&ToolFile> = connector.tools.get(&name);
+        let subject = given.and_then(|given| given.subject.as_ref()).or(connector.subject.as_ref());
+        spec.subject = subject.and_then(|text| self.query(file, text, "subject"));
+        let Some(given) = given else { return Some(spec) };
+        spec.conflict_key =
+            given.conflict_key.as_ref().and_then(|text| self.query(file, text, "conflict_key"));
+        spec.headline = given.headline.as_ref().and_then(|template| {
+            Headline::compile(template)
+                .map_err(|cause| {
+                    self.problems.error(
+                        file,
+                        line_with(text, template),
+                        "headline_invalid",
+                        format!("headline: {cause}"),
+                        "text with jq in braces: `Cancel {.arguments.order_id}`",
+                    );
+                })
+                .ok()
+        });
+        let settle_after = self.duration(file, given.settle_after.as_ref(), SETTLE_DEFAULT, TIMEOUT_MAX);
+        if let Some(look_up) = &given.lookup {
+            let tool = self.read_tool(file, line, &look_up.tool, &spec.tool.id, pinned);
+            let arguments = self.query(file, &look_up.arguments, "lookup.arguments");
+            let applied = self.query(file, &look_up.applied, "lookup.applied");
+            if let (Some(tool), Some(arguments), Some(applied)) = (tool, arguments, applied) {
+                spec.look_up = Some(LookUp { tool, arguments, applied, settle_after });
+            }
+        }
+        for (fact, form) in &given.facts {
+            if let Some(fact) = self.fact(file, fact, form, &spec.tool.id, pinned) {
+                spec.facts.push(fact);
+            }
+        }
+        if spec.tool.class.writes() {
+            if spec.conflict_key.is_none() {
+                self.problems.warn(
+                    file,
+                    line,
+                    "no_conflict_key",
+                    format!("`{name}` declares no conflict key: two calls on one record may overlap"),
+                    "conflict_key = \".arguments.order_id\"",
+                );
+            }
+            if !spec.tool.class.repeatable() && spec.look_up.is_none() {
+                self.problems.warn(
+                    file,
+                    line,
+                    "no_look_up",
+                    format!("an unknown outcome of `{name}` will wait for a person"),
+                    format!("add `[tools.{name}.lookup]`"),
+                );
+            }
+        }
+        Some(spec)
+    }
+}
+
+/// `tools/list` as a server answers it, or its list alone.
+fn tools_of(manifest: Value) -> Option<Vec<Value>> {
+    match manifest {
+        Value::Array(tools) => Some(tools),
+        Value::Object(mut whole) => match whole.remove("tools") {
+            Some(Value::Array(tools)) => Some(tools),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,86 @@
+//! What a plan shows: whatever differs, down to a fact's expression.
+
+use expect_test::{Expect, expect};
+
+use super::shop::{bundle, edited, files};
+use crate::plan;
+
+fn check(path: &str, from: &str, to: &str, expected: Expect) {
+    let changes = plan(Some(&bundle(&files())), &bundle(&edited(path, from, to)));
+    let told: String = changes
+        .iter()
+        .map(|change| format!("{} {} {}: {}\n", change.kind, change.what, change.name, change.detail))
+        .collect();
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn nothing_changes_when_nothing_changed() {
+    check("runbooks/refunds.md", "", "Call finance.", expect![[""]]);
+}
+
+#[test]
+fn every_kind_of_change_is_told() {
+    check("agents/shop-agent.toml", "production", "canary", expect![[r#"
+        changed agent shop-agent: version 3, stage production, owner mara → version 3, stage canary, owner mara
+    "#]]);
+    check("agents/shop-agent.toml", "jonas", "lea", expect![[r#"
+        changed agent shop-agent: version 3, stage production, owner mara
+    "#]]);
+    check(
+        "workspace.toml",
+        "[\"finance\", \"legal\"]\n\n[counters.refunded",
+        "[\"finance\"]\n\n[counters.refunded",
+        expect![[r#"
+            changed person lea: roles finance, legal → roles finance
+        "#]],
+    );
+    check("workspace.toml", "window = \"day\"", "window = \"hour\"", expect![[r#"
+        changed counter refunded_today: Fact("refund") per Workspace and Day → Fact("refund") per Workspace and Hour
+    "#]]);
+    check("policies/shop.cedar", "> 50000 ", "> 90000 ", expect![[r#"
+        changed policy refund-above-500: gate (policies/shop.cedar:13)
+    "#]]);
+    check("connectors/crm.toml", "[.output.items[].price]", "[.output.items[0].price]", expect![[r#"
+        changed tool crm.refund: once, manifest 0ef2e3b919bd
+    "#]]);
+    check("connectors/crm.toml", "environment", "allow_private = true\nenvironment", expect![[r#"
+        changed connector crm: sandbox http://127.0.0.1:7411/mcp
+    "#]]);
+    check("connectors/crm.manifest.json", "Writes a note", "Writes a long note", expect![[r#"
+        changed tool crm.note: keyed, manifest 0c6d8d2d7511 → keyed, manifest 8cd7259e8d91
+    "#]]);
+}
+
+#[test]
+fn a_first_plan_adds_everything() {
+    let changes = plan(None, &bundle(&files()));
+    assert!(changes.iter().all(|change| change.kind == "added"));
+    let names: Vec<String> =
+        changes.iter().map(|change| format!("{} {}", change.what, change.name)).collect();
+    expect![[r#"
+        agent shop-agent
+        connector crm
+        counter refunded_today
+        counter refunds_of_run
+        person jonas
+        person lea
+        person mara
+        policy day-above-1000
+        policy floor-not-retired
+        policy floor-not-the-owner
+        policy floor-not-the-requester
+        policy floor-people-answer
+        policy floor-role-held
+        policy look
+        policy no-secrets-in-notes
+        policy refund-above-500
+        policy refund-above-5000
+        policy scale-overflows
+        policy work
+        setting time zone
+        tool crm.get_order
+        tool crm.note
+        tool crm.refund
+        tool crm.scale"#]].assert_eq(&names.join("\n"));
+}
