@@ -240,7 +240,8 @@ pub(crate) enum Keys {
     /// Revoke a key at once
     Revoke {
         /// `key_…`
-        key: String,
+        #[arg(value_name = "KEY_ID")]
+        id: String,
     },
     /// Make a one-time link that logs a person into the console
     Login {

@@ -52,8 +52,8 @@ pub(super) async fn run(global: &Global, command: Keys, out: &Out) -> Result<()>
                 }),
             ))
         }
-        Keys::Revoke { key } => {
-            let key: api::Key = client.post(&format!("/v1/keys/{}/revoke", encode(&key)), &json!({})).await?;
+        Keys::Revoke { id } => {
+            let key: api::Key = client.post(&format!("/v1/keys/{}/revoke", encode(&id)), &json!({})).await?;
             if out.json { out.value(&key) } else { out.line("revoked: it opens nothing from now on") }
         }
         Keys::Login { person } => {

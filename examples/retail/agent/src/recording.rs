@@ -90,13 +90,8 @@ struct ToolCall {
 pub fn load(path: &Path) -> Result<Vec<Conversation>, RecordingError> {
     let unreadable = |cause| RecordingError::Unreadable { path: path.to_owned(), cause };
     if path.is_dir() {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-            .map_err(unreadable)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"))
-            .collect();
-        files.sort();
-        return files.iter().map(|file| load(file)).collect::<Result<Vec<_>, _>>().map(|all| all.concat());
+        // A folder of recordings holds its conversations in one file; what else lies there is for comparing.
+        return load(&path.join("trajectories.jsonl"));
     }
     if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_BYTES_MAX {
         return Err(RecordingError::TooLarge { path: path.to_owned() });
