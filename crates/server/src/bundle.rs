@@ -26,7 +26,7 @@ pub(crate) fn problem(problem: &policy::Problem) -> api::FileProblem {
         },
         file: problem.file.clone(),
         line: problem.line,
-        code: problem.code.to_string(),
+        code: problem.code.clone(),
         message: api::visible(&problem.message),
         hint: problem.hint.clone(),
     }
@@ -37,9 +37,9 @@ pub(crate) fn changes(old: Option<&Bundle>, new: &Bundle) -> Vec<api::Change> {
     policy::plan(old, new)
         .into_iter()
         .map(|change| api::Change {
-            what: change.what.to_string(),
+            what: change.what.clone(),
             name: change.name.clone(),
-            kind: change.kind.to_string(),
+            kind: change.kind.clone(),
             detail: change.detail.clone(),
         })
         .collect()
@@ -53,7 +53,7 @@ pub(crate) fn rules(bundle: &Bundle) -> Vec<api::Rule> {
         .map(|rule| api::Rule {
             id: rule.id.clone(),
             reason: rule.annotations.get("reason").cloned(),
-            effect: rule.effect.to_string(),
+            effect: rule.effect.clone(),
             file: rule.file.clone(),
             line: rule.line,
             text: rule.text.clone(),

@@ -11,12 +11,14 @@ pub(crate) struct SystemClock {
 }
 
 impl SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that the others are handed")]
     pub(crate) fn new() -> Self {
         Self { started: Instant::now() }
     }
 }
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that the others are handed")]
     fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = |span: std::time::Duration| Millis(i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
