@@ -132,7 +132,9 @@ fn write_query(url: &mut Url, arguments: &Map<String, Value>) -> Result<(), Faul
         return Ok(());
     }
     let mut query = url.query_pairs_mut();
-    for (name, value) in arguments {
+    // By name: what is sent must not depend on how a map keeps its order.
+    let sorted: std::collections::BTreeMap<&String, &Value> = arguments.iter().collect();
+    for (name, value) in sorted {
         let items = match value {
             Value::Array(items) => items.as_slice(),
             single => std::slice::from_ref(single),

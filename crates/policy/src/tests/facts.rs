@@ -54,7 +54,10 @@ const MONEY: [&str; 12] = [
 
 #[test]
 fn money_at_its_borders() {
-    check(&files(), &MONEY, expect![[r#"
+    check(
+        &files(),
+        &MONEY,
+        expect![[r#"
         {"items":[{"price":499.995}]}: Invalid
         {"items":[{"price":500.00}]}: 50000 (500.00 USD)
         {"items":[{"price":500.01}]}: 50001 (500.01 USD)
@@ -67,7 +70,8 @@ fn money_at_its_borders() {
         {"items":[]}: 0 (0.00 USD)
         {"status":"gone"}: Absent
         no such order: Absent
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -77,16 +81,24 @@ fn money_that_is_rounded() {
             "type = \"money\"\ncurrency = \"USD\"\nrounding = \"{rounding}\"\nvalue = \"[.output.items[].price]\""
         ))
     };
-    check(&rounded("up"), &MONEY[..3], expect![[r#"
+    check(
+        &rounded("up"),
+        &MONEY[..3],
+        expect![[r#"
         {"items":[{"price":499.995}]}: 50000 (500.00 USD)
         {"items":[{"price":500.00}]}: 50000 (500.00 USD)
         {"items":[{"price":500.01}]}: 50001 (500.01 USD)
-    "#]]);
+    "#]],
+    );
     let ties = [r#"{"items":[{"price":499.985}]}"#, r#"{"items":[{"price":0.04999999999999716}]}"#];
-    check(&rounded("half_even"), &ties, expect![[r#"
+    check(
+        &rounded("half_even"),
+        &ties,
+        expect![[r#"
         {"items":[{"price":499.985}]}: 49998 (499.98 USD)
         {"items":[{"price":0.04999999999999716}]}: 5 (0.05 USD)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -100,10 +112,14 @@ fn items_are_added_as_integers() {
     // What a float makes of it.
     let float: f64 = [0.1; 10].iter().sum();
     assert!(float < 1.0);
-    check(&files(), &[&tenths, &mixed], expect![[r#"
+    check(
+        &files(),
+        &[&tenths, &mixed],
+        expect![[r#"
         {"items":[{"price":0.1},{"price":0.1},{"price":0.1},{"price":0.1},{"price":0.1},{"price":0.1},{"price":0.1},{"price":0.1},{"price":0.1},{"price":0.1}]}: 100 (1.00 USD)
         {"items":[{"price":0.1},{"price":0.2},{"price":0.3},{"price":1.1},{"price":2.2},{"price":33.33},{"price":66.67},{"price":99.99},{"price":0.07},{"price":296.05}]}: 50001 (500.01 USD)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -161,16 +177,23 @@ fn facts_of_other_types() {
         texts [1]: Invalid
         texts "a": ["a"] (a)
         texts null: Invalid
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
 }
 
 #[test]
 fn a_fact_out_of_the_arguments() {
     let files = refund("type = \"text\"\nvalue = \".arguments.order_id\"");
-    let files = Files::from_iter(files.into_iter().map(|(path, text)| {
-        let text = text.replace("read = \"get_order\"\narguments = '{id: \"A\"}'\n", "");
-        (path, text.replace("amount = \"facts.refund\"", "amount = 1").replace("context.facts.refund", "1"))
-    }));
+    let files: Files = files
+        .into_iter()
+        .map(|(path, text)| {
+            let text = text.replace("read = \"get_order\"\narguments = '{id: \"A\"}'\n", "");
+            (
+                path,
+                text.replace("amount = \"facts.refund\"", "amount = 1").replace("context.facts.refund", "1"),
+            )
+        })
+        .collect();
     let bundle = bundle(&files);
     let needs = bundle.needs(&tool("crm.refund"), &json!({"order_id": "A"})).unwrap();
     assert!(needs[0].read.is_none());

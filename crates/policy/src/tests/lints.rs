@@ -98,7 +98,9 @@ const OF_PEOPLE: [(&str, &str, &str); 12] = [
 
 #[test]
 fn workspace_people_and_agents() {
-    check(&OF_PEOPLE, expect![[r#"
+    check(
+        &OF_PEOPLE,
+        expect![[r#"
         workspace.toml:2: error toml_invalid: unknown field `titel`, expected one of `name`, `title`, `time_zone`, `roles`, `people`, `counters` (see the reference of workspace files)
         workspace.toml:2: error toml_invalid: invalid basic string, expected `"` (see the reference of workspace files)
         workspace.toml:1: error name_invalid: `The Shop` is not a valid workspace name: 1 to 63 of a-z, 0-9, `-`, `_`, beginning with a letter (1 to 63 of a-z, 0-9, `-`, `_`, beginning with a letter)
@@ -119,7 +121,8 @@ fn workspace_people_and_agents() {
         policies/shop.cedar:21: warning quorum_out_of_reach: `day-above-1000` needs 2 of `legal`, held by 1 (give the role to more people)
         :0: error path_invalid: `policies/../x.cedar` is not a plain path (letters, digits, `-`, `_` and `.`)
         :0: error path_invalid: `runbooks/x y.md` is not a plain path (letters, digits, `-`, `_` and `.`)
-    "#]]);
+    "#]],
+    );
 }
 
 const OF_CONNECTORS: [(&str, &str, &str); 22] = [
@@ -157,7 +160,9 @@ const OF_CONNECTORS: [(&str, &str, &str); 22] = [
 
 #[test]
 fn connectors_and_tools() {
-    check(&OF_CONNECTORS, expect![[r#"
+    check(
+        &OF_CONNECTORS,
+        expect![[r#"
         connectors/crm.toml:2: error connector_kind: `soap` is not `mcp` with `url` or `command`, or `http` with `url` (see the guide to connectors)
         workspace.toml:15: error tool_unknown: the counter `refunded_today` names `crm.refund`, which is no pinned tool (write `connector.tool`)
         workspace.toml:21: error tool_unknown: the counter `refunds_of_run` names `crm.refund`, which is no pinned tool (write `connector.tool`)
@@ -312,7 +317,8 @@ fn connectors_and_tools() {
         policies/shop.cedar:31: warning policy_suspicious: for policy `scale-overflows`, policy is impossible: the policy expression evaluates to false for all valid requests (read the rule once more)
         policies/shop.cedar:5: warning policy_suspicious: for policy `work`, unable to find an applicable action given the policy scope constraints (read the rule once more)
         policies/shop.cedar:5: warning policy_suspicious: for policy `work`, policy is impossible: the policy expression evaluates to false for all valid requests (read the rule once more)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -366,7 +372,9 @@ const OF_COUNTERS: [(&str, &str, &str); 8] = [
 
 #[test]
 fn counters() {
-    check(&OF_COUNTERS, expect![[r#"
+    check(
+        &OF_COUNTERS,
+        expect![[r#"
         workspace.toml:21: error counter_amount: `-1` is not an amount (a whole number from 1, or `facts.NAME` of a fact that is money or an integer)
         policies/shop.cedar:21: warning quorum_out_of_reach: `day-above-1000` needs 2 of `legal`, held by 1 (give the role to more people)
         workspace.toml:21: error counter_amount: `refund` is not an amount (a whole number from 1, or `facts.NAME` of a fact that is money or an integer)
@@ -388,7 +396,8 @@ fn counters() {
         policies/shop.cedar:21: error policy_invalid: for policy `day-above-1000`, unexpected type: expected Long but saw String (compare with the tool's schema: `countersign explain` shows what a request holds)
         policies/shop.cedar:13: error policy_invalid: for policy `refund-above-500`, unexpected type: expected Long but saw String (compare with the tool's schema: `countersign explain` shows what a request holds)
         policies/shop.cedar:38: error policy_invalid: for policy `refund-above-5000`, unexpected type: expected Long but saw String (compare with the tool's schema: `countersign explain` shows what a request holds)
-    "#]]);
+    "#]],
+    );
 }
 
 const OF_RULES: [(&str, &str, &str); 22] = [
@@ -422,7 +431,9 @@ const OF_RULES: [(&str, &str, &str); 22] = [
 
 #[test]
 fn rules() {
-    check(&OF_RULES, expect![[r#"
+    check(
+        &OF_RULES,
+        expect![[r#"
         policies/shop.cedar:46: error policy_syntax: unexpected end of input (see the guide to policies)
         policies/shop.cedar:21: warning quorum_out_of_reach: `day-above-1000` needs 2 of `legal`, held by 1 (give the role to more people)
         policies/shop.cedar:46: error policy_without_id: the policy has no `@id` (give it one: `@id("refund-above-500")`)
@@ -467,7 +478,8 @@ fn rules() {
         policies/shop.cedar:42: error policy_invalid: for policy `no-secrets-in-notes`, unable to guarantee safety of access to optional attribute `input.text` in context for Action::"crm.note" (compare with the tool's schema: `countersign explain` shows what a request holds)
         policies/shop.cedar:21: warning quorum_out_of_reach: `day-above-1000` needs 2 of `legal`, held by 1 (give the role to more people)
         policies/shop.cedar:38: warning policy_suspicious: for policy `refund-above-5000`, policy is impossible: the policy expression evaluates to false for all valid requests (read the rule once more)
-    "#]]);
+    "#]],
+    );
 }
 
 fn folders() -> Vec<Files> {

@@ -68,18 +68,26 @@ fn a_workspace_may_add_to_the_floor_and_not_lift_it() {
         forbid (principal == Person::"jonas", action == Action::"approve", resource);
     "#;
     let files = edited("policies/shop.cedar", "", more);
-    check(&files, &["mara finance finance", "jonas finance finance", "lea finance finance"], expect![[r#"
+    check(
+        &files,
+        &["mara finance finance", "jonas finance finance", "lea finance finance"],
+        expect![[r#"
         mara finance finance: no: you own this agent
         jonas finance finance: no: jonas is on leave
         lea finance finance: yes
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_gate_on_everything_can_still_be_lifted() {
     let more =
         r#"@id("slow") @gate("approval") @approver_role("finance") forbid (principal, action, resource);"#;
-    check(&edited("policies/shop.cedar", "", more), &["lea finance finance"], expect![[r#"
+    check(
+        &edited("policies/shop.cedar", "", more),
+        &["lea finance finance"],
+        expect![[r#"
         lea finance finance: yes
-    "#]]);
+    "#]],
+    );
 }

@@ -7,11 +7,11 @@ use crate::plan;
 
 fn check(path: &str, from: &str, to: &str, expected: Expect) {
     let changes = plan(Some(&bundle(&files())), &bundle(&edited(path, from, to)));
-    let told: String = changes
+    let told: Vec<String> = changes
         .iter()
         .map(|change| format!("{} {} {}: {}\n", change.kind, change.what, change.name, change.detail))
         .collect();
-    expected.assert_eq(&told);
+    expected.assert_eq(&told.concat());
 }
 
 #[test]
@@ -21,12 +21,22 @@ fn nothing_changes_when_nothing_changed() {
 
 #[test]
 fn every_kind_of_change_is_told() {
-    check("agents/shop-agent.toml", "production", "canary", expect![[r#"
+    check(
+        "agents/shop-agent.toml",
+        "production",
+        "canary",
+        expect![[r#"
         changed agent shop-agent: version 3, stage production, owner mara → version 3, stage canary, owner mara
-    "#]]);
-    check("agents/shop-agent.toml", "jonas", "lea", expect![[r#"
+    "#]],
+    );
+    check(
+        "agents/shop-agent.toml",
+        "jonas",
+        "lea",
+        expect![[r#"
         changed agent shop-agent: version 3, stage production, owner mara
-    "#]]);
+    "#]],
+    );
     check(
         "workspace.toml",
         "[\"finance\", \"legal\"]\n\n[counters.refunded",
@@ -35,21 +45,46 @@ fn every_kind_of_change_is_told() {
             changed person lea: roles finance, legal → roles finance
         "#]],
     );
-    check("workspace.toml", "window = \"day\"", "window = \"hour\"", expect![[r#"
+    check(
+        "workspace.toml",
+        "window = \"day\"",
+        "window = \"hour\"",
+        expect![[r#"
         changed counter refunded_today: Fact("refund") per Workspace and Day → Fact("refund") per Workspace and Hour
-    "#]]);
-    check("policies/shop.cedar", "> 50000 ", "> 90000 ", expect![[r#"
+    "#]],
+    );
+    check(
+        "policies/shop.cedar",
+        "> 50000 ",
+        "> 90000 ",
+        expect![[r#"
         changed policy refund-above-500: gate (policies/shop.cedar:13)
-    "#]]);
-    check("connectors/crm.toml", "[.output.items[].price]", "[.output.items[0].price]", expect![[r#"
+    "#]],
+    );
+    check(
+        "connectors/crm.toml",
+        "[.output.items[].price]",
+        "[.output.items[0].price]",
+        expect![[r#"
         changed tool crm.refund: once, manifest 0ef2e3b919bd
-    "#]]);
-    check("connectors/crm.toml", "environment", "allow_private = true\nenvironment", expect![[r#"
+    "#]],
+    );
+    check(
+        "connectors/crm.toml",
+        "environment",
+        "allow_private = true\nenvironment",
+        expect![[r#"
         changed connector crm: sandbox http://127.0.0.1:7411/mcp
-    "#]]);
-    check("connectors/crm.manifest.json", "Writes a note", "Writes a long note", expect![[r#"
+    "#]],
+    );
+    check(
+        "connectors/crm.manifest.json",
+        "Writes a note",
+        "Writes a long note",
+        expect![[r#"
         changed tool crm.note: keyed, manifest 0c6d8d2d7511 → keyed, manifest 8cd7259e8d91
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -82,5 +117,6 @@ fn a_first_plan_adds_everything() {
         tool crm.get_order
         tool crm.note
         tool crm.refund
-        tool crm.scale"#]].assert_eq(&names.join("\n"));
+        tool crm.scale"#]]
+    .assert_eq(&names.join("\n"));
 }

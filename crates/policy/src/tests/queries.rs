@@ -71,7 +71,7 @@ fn words_in_strings_and_members_are_only_names() {
 
 #[test]
 fn outputs_are_counted() {
-    let many = format!("[{}]", ["1"; 20_000].join(","));
+    let many = format!("[{}]", vec!["1"; 20_000].join(","));
     let scope = Scope { output: Some(&many), ..Scope::default() };
     assert_eq!(Query::compile(".output[]").unwrap().run(scope).unwrap_err(), "more than 10000 outputs");
     assert_eq!(Query::compile(".output | length").unwrap().one(scope).unwrap().to_string(), "20000");

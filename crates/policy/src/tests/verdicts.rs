@@ -26,9 +26,12 @@ fn three_levels_by_one_amount() {
 
 #[test]
 fn two_gates_ask_for_the_stricter_of_each() {
-    check(r#"crm.refund {"order_id":"A"} <- {"items":[{"price":"1000.01"}]}"#, expect![[r#"
+    check(
+        r#"crm.refund {"order_id":"A"} <- {"items":[{"price":"1000.01"}]}"#,
+        expect![[r#"
         Approve gated ["day-above-1000","refund-above-500"] roles=["finance", "legal"] quorum=2 expires=14400s redact={"/memo", "/reason"} risk="high"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -71,7 +74,8 @@ fn without_policy_nothing_is_allowed() {
     files.remove("policies/shop.cedar");
     expect![[r#"
         Never empty_policy []
-    "#]].assert_eq(&play(&files, r#"crm.get_order {"id":"A"}"#));
+    "#]]
+    .assert_eq(&play(&files, r#"crm.get_order {"id":"A"}"#));
 }
 
 #[test]
@@ -111,7 +115,9 @@ fn small_refunds_add_up_until_a_person_is_asked() {
     let refund = r#"crm.refund {"order_id":"A"} <- {"items":[{"price":95.00}]}"#;
     // Noon, ten refunds, an eleventh; eleven hours on it is still this day, then midnight passes.
     let story = format!("{}\nhours=11\n{refund}\nhours=1\n{refund}", [refund; 11].join("\n"));
-    check(&story, expect![[r#"
+    check(
+        &story,
+        expect![[r#"
         Autonomous permitted ["work"]
         Autonomous permitted ["work"]
         Autonomous permitted ["work"]
@@ -127,7 +133,8 @@ fn small_refunds_add_up_until_a_person_is_asked() {
         Approve gated ["day-above-1000"] roles=["legal"] quorum=2 expires=14400s redact={"/reason"} risk="high"
         ok
         Autonomous permitted ["work"]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -153,7 +160,7 @@ fn windows_follow_the_local_clock() {
         let moment: jiff::Timestamp = at.parse().unwrap();
         let used = day.bundle.counters(&question, kernel::clock::Millis(moment.as_millisecond())).unwrap();
         let keys: Vec<&str> = used.iter().map(|used| used.key.as_str()).collect();
-        told += &format!("{at} {}\n", keys.join(" "));
+        told.extend([at, " ", &keys.join(" "), "\n"]);
     }
     expect![[r#"
         2026-03-02T04:59:59Z day_count/lea/2026-03-01 hour_count/lea/2026-03-01T23-0500
@@ -162,7 +169,8 @@ fn windows_follow_the_local_clock() {
         2026-03-08T07:30:00Z day_count/lea/2026-03-08 hour_count/lea/2026-03-08T03-0400
         2026-11-01T05:30:00Z day_count/lea/2026-11-01 hour_count/lea/2026-11-01T01-0400
         2026-11-01T06:30:00Z day_count/lea/2026-11-01 hour_count/lea/2026-11-01T01-0500
-    "#]].assert_eq(&told);
+    "#]]
+    .assert_eq(&told);
 }
 
 /// What can be forbidden, with and without a person who may lift it.
