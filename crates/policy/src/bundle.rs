@@ -91,6 +91,8 @@ pub struct Bundle {
     pub(crate) title: String,
     pub(crate) zone: jiff::tz::TimeZone,
     pub(crate) digest: Digest,
+    /// Of Cedar: "cedar 4.14.1".
+    pub(crate) version: String,
     pub(crate) files: BTreeMap<String, String>,
     pub(crate) agents: BTreeMap<AgentId, AgentSpec>,
     pub(crate) people: BTreeMap<PersonId, BTreeSet<Role>>,

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bundle::{Bundle, Compiled};
 use crate::files::{CountersFile, WorkspaceFile};
-use crate::problem::{Problem, Problems, line_of, line_with};
+use crate::problem::{Problem, Problems, line_of, line_with, nearest};
 use crate::query::Query;
 use crate::rule::duration;
 use crate::schema;
@@ -29,6 +29,10 @@ use crate::verdict::Slice;
 pub(crate) const BUILT_IN: &str = "(built in)";
 const FLOOR: &str = include_str!("floor.cedar");
 const ROLES: [&str; 6] = ["viewer", "reviewer", "owner", "governor", "auditor", "admin"];
+/// How the pinned tools of a connector end their file name.
+const MANIFEST: &str = ".manifest.json";
+/// Each tool is an action, and each rule is checked against every action that it may concern.
+const TOOLS_MAX: usize = 1_000;
 const FILES_MAX: usize = 500;
 const FILE_BYTES_MAX: usize = 256 * 1024;
 const FOLDER_BYTES_MAX: usize = 4 << 20;
@@ -36,12 +40,12 @@ const FOLDER_BYTES_MAX: usize = 4 << 20;
 pub(crate) fn compile(files: &BTreeMap<String, String>) -> Result<Compiled, Vec<Problem>> {
     let mut work = Work { files, problems: Problems::default() };
     let bundle = work.bundle();
-    if work.problems.failed() {
-        return Err(work.problems.0);
-    }
+    let failed = work.problems.failed();
+    let mut problems = work.problems.0;
+    problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     match bundle {
-        Some(bundle) => Ok(Compiled { bundle: Arc::new(bundle), warnings: work.problems.0 }),
-        None => Err(work.problems.0),
+        Some(bundle) if !failed => Ok(Compiled { bundle: Arc::new(bundle), warnings: problems }),
+        _ => Err(problems),
     }
 }
 
@@ -89,9 +93,21 @@ impl Work<'_> {
             }
             counters.extend(self.counters("counters.toml", &more.counters, &read.specs));
         }
+        if read.specs.len() > TOOLS_MAX {
+            let message = format!("{} tools; at most {TOOLS_MAX}", read.specs.len());
+            self.problems.error("connectors", 0, "too_many_tools", message, "split the workspace");
+            return None;
+        }
+        for path in self.files.keys().filter(|path| path.ends_with(MANIFEST)) {
+            let name = path.trim_start_matches("connectors/").trim_end_matches(MANIFEST);
+            if !read.connectors.keys().any(|known| known.as_str() == name) {
+                let message = format!("there is no connector `{name}` that would pin these tools");
+                self.problems.warn(path, 0, "file_unused", message, "name it after its connector");
+            }
+        }
         let (schema_text, omitted) = schema::generate(read.specs.values(), &counters);
         for lost in omitted {
-            let file = lost.tool.split('.').next().map(|name| format!("connectors/{name}.manifest.json"));
+            let file = lost.tool.split('.').next().map(|name| format!("connectors/{name}{MANIFEST}"));
             let message =
                 format!("policy cannot see `{}` of `{}`: its schema has no Cedar type", lost.path, lost.tool);
             self.problems.warn(
@@ -103,6 +119,7 @@ impl Work<'_> {
             );
         }
         let rules = self.rules(&roles, &people);
+        self.redactions(&rules, &read.specs);
         let schema = match Schema::from_cedarschema_str(&schema_text) {
             Ok((schema, _)) => schema,
             Err(error) => {
@@ -131,6 +148,7 @@ impl Work<'_> {
             name: workspace.name,
             zone,
             digest,
+            version: format!("cedar {}", cedar_policy::get_sdk_version()),
             files: self.files.clone(),
             agents,
             people,
@@ -199,13 +217,16 @@ impl Work<'_> {
             Ok(value) => Some(value),
             Err(error) => {
                 let line = error.span().map_or(0, |span| line_of(text, span.start));
-                self.problems.error(
-                    file,
-                    line,
-                    "toml_invalid",
-                    error.message().to_owned(),
-                    "see the reference of workspace files",
+                // "unknown field `ownr`, expected one of `name`, `owner`": the quoted words are names.
+                let message = error.message().to_owned();
+                let mut names = message.split('`').skip(1).step_by(2);
+                let near =
+                    message.starts_with("unknown field").then(|| nearest(names.next()?, names)).flatten();
+                let hint = near.map_or_else(
+                    || "docs/reference/workspace-files.md lists what may stand here".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
                 );
+                self.problems.error(file, line, "toml_invalid", message, hint);
                 None
             }
         }
@@ -214,7 +235,7 @@ impl Work<'_> {
     fn slug<T: FromStr<Err = ParseIdError>>(&mut self, file: &str, line: u32, text: &str) -> Option<T> {
         text.parse()
             .map_err(|error: ParseIdError| {
-                self.problems.error(file, line, "name_invalid", error.to_string(), error.rule);
+                self.problems.error(file, line, "name_invalid", error.to_string(), "rename it");
             })
             .ok()
     }

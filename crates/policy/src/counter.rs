@@ -13,6 +13,29 @@ pub(crate) enum Per {
     OnBehalfOf,
 }
 
+impl Per {
+    /// As the file says it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Agent => "agent",
+            Self::Run => "run",
+            Self::OnBehalfOf => "on_behalf_of",
+        }
+    }
+}
+
+impl Window {
+    /// As the file says it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Run => "run",
+        }
+    }
+}
+
 /// Over which time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Window {
@@ -51,7 +74,8 @@ impl Counter {
             Amount::Fixed(amount) => *amount,
             Amount::Fact(name) => {
                 let fact = question.facts.iter().find(|fact| fact.name == *name).ok_or(FactFault::Absent)?;
-                fact.value.as_i64().ok_or(FactFault::Invalid)?
+                // What lowers a count could be used to make room.
+                fact.value.as_i64().ok_or(FactFault::Invalid)?.max(0)
             }
         };
         let whose = match self.per {

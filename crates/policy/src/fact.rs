@@ -119,7 +119,7 @@ impl FactSpec {
                 _ => Err(FactFault::Invalid),
             },
             FactKind::Texts => {
-                if !several && items.is_empty() {
+                if !several && matches!(outputs, [] | [Val::Null]) {
                     return Err(FactFault::Absent);
                 }
                 let texts: Option<Vec<String>> = items.into_iter().map(query::string).collect();

@@ -7,8 +7,8 @@ use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::id::ToolId;
 use kernel::judge::{
-    ApproverQuestion, CounterUse, Fact, FactFault, FactNeed, Judge, Judgement, ParseError, Question,
-    ReadCall, Tool, Verdict,
+    ApproverQuestion, CounterUse, EffectClass, Fact, FactFault, FactNeed, Judge, Judgement, ParseError,
+    Question, ReadCall, Tool, Verdict,
 };
 use kernel::ports::Output;
 use serde_json::{Value, json};
@@ -22,7 +22,6 @@ use crate::verdict;
 
 /// Problems with arguments that one answer names.
 const PROBLEMS_MAX: usize = 8;
-const VERSION: &str = concat!("cedar ", "4.14");
 
 impl Bundle {
     fn spec(&self, tool: &ToolId) -> Option<&ToolSpec> {
@@ -49,7 +48,7 @@ impl Judge for Bundle {
     }
 
     fn version(&self) -> &str {
-        VERSION
+        &self.version
     }
 
     fn tools(&self) -> &BTreeMap<ToolId, Tool> {
@@ -63,18 +62,16 @@ impl Judge for Bundle {
         };
         let mut arguments = if arguments.is_null() { json!({}) } else { arguments };
         bind_defaults(&spec.tool.input_schema, &mut arguments);
-        // What policy cannot see must not reach the tool, unless its schema says so.
-        let closed = spec.tool.input_schema.get("additionalProperties").is_none_or(|more| more == false);
-        let known = spec.tool.input_schema["properties"].as_object().filter(|_| closed);
+        // INVARIANT: what policy cannot see does not reach the tool, unless its schema says so. One condition rules both
+        // halves: where it drops the validator's words for an unknown name, ours follow.
+        let schema = &spec.tool.input_schema;
+        let closed = schema.get("additionalProperties").is_none_or(|more| more == false);
         let mut problems: Vec<String> = spec
             .validator
             .iter_errors(&arguments)
             .filter(|error| {
-                let place = error.instance_path().to_string();
-                // Said below, with the name that was meant.
-                !(known.is_some()
-                    && place.is_empty()
-                    && matches!(error.kind(), Kind::AdditionalProperties { .. }))
+                let here = error.instance_path().to_string().is_empty();
+                !(closed && here && matches!(error.kind(), Kind::AdditionalProperties { .. }))
             })
             .take(PROBLEMS_MAX)
             .map(|error| {
@@ -87,14 +84,8 @@ impl Judge for Bundle {
         if !arguments.is_object() && problems.is_empty() {
             problems.push("arguments are an object".to_owned());
         }
-        if let (Some(known), Some(given)) = (known, arguments.as_object()) {
-            for name in given.keys().filter(|name| !known.contains_key(*name)).take(PROBLEMS_MAX) {
-                let shown: String = name.chars().take(80).collect();
-                problems.push(match nearest(name, known.keys().map(String::as_str)) {
-                    Some(near) => format!("`{shown}` is not an argument; did you mean `{near}`?"),
-                    None => format!("`{shown}` is not an argument"),
-                });
-            }
+        if closed {
+            problems.extend(unknown_names(schema, &arguments));
         }
         if problems.is_empty() {
             Ok(arguments)
@@ -168,7 +159,7 @@ impl Judge for Bundle {
             (Some(spec), Some(slice)) => {
                 let connector = self.connectors.get(&question.tool.connector());
                 let environment = connector.map_or("production", |connector| connector.environment.as_str());
-                let request = verdict::request_of(question, spec, environment);
+                let request = verdict::request_of(question, spec, environment, &self.people);
                 verdict::judge(&self.schema, slice, &self.rules, request)
             }
             _ => Judgement {
@@ -182,7 +173,11 @@ impl Judge for Bundle {
     }
 
     fn may_answer(&self, question: &ApproverQuestion) -> Result<(), String> {
-        verdict::may_answer(&self.schema, &self.approving, &self.rules, question)
+        let connector = self.connectors.get(&question.tool.connector());
+        let environment = connector.map_or("production", |connector| connector.environment.as_str());
+        let class = self.spec(&question.tool).map_or(EffectClass::Irreversible, |spec| spec.tool.class);
+        let request = verdict::answering(question, class, environment, &self.people);
+        verdict::may_answer(&self.schema, &self.approving, &self.rules, &request)
     }
 
     fn look_up(&self, tool: &ToolId, arguments: &Value) -> Option<(ReadCall, Millis)> {
@@ -220,4 +215,19 @@ impl Judge for Bundle {
         let name = query.one(scope).ok().and_then(|value| query::decimal(&value))?;
         Some(format!("{}:{name}", tool.connector()).chars().take(200).collect())
     }
+}
+
+/// Arguments that the schema does not name; a schema without `properties` names none.
+fn unknown_names(schema: &Value, arguments: &Value) -> Vec<String> {
+    let known = schema["properties"].as_object();
+    let given = arguments.as_object().into_iter().flatten().map(|(name, _)| name);
+    let unknown = given.filter(|name| known.is_none_or(|known| !known.contains_key(*name)));
+    let told = unknown.take(PROBLEMS_MAX).map(|name| {
+        let shown: String = name.chars().take(80).collect();
+        match nearest(name, known.into_iter().flatten().map(|(name, _)| name.as_str())) {
+            Some(near) => format!("`{shown}` is not an argument; did you mean `{near}`?"),
+            None => format!("`{shown}` is not an argument"),
+        }
+    });
+    told.collect()
 }

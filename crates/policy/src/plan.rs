@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use kernel::judge::Judge;
 
 use crate::bundle::Bundle;
+use crate::counter::Amount;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// `agent`, `person`, `connector`, `tool`, `policy`, `counter`, `setting`
+    /// `agent`, `person`, `connector`, `tool`, `policy`, `counter`, `runbook`, `setting`
     pub what: String,
     /// Its name.
     pub name: String,
@@ -58,13 +59,22 @@ fn things(bundle: &Bundle) -> Things {
         all.insert(("tool", tool.id.to_string()), format!("{text}\u{0}{rest:?}"));
     }
     for parsed in bundle.rules.values() {
-        let text = format!("{} ({}:{})", parsed.rule.effect, parsed.rule.file, parsed.rule.line);
+        // Without the line: a rule that only moved says what it said.
+        let text = format!("{} in {}", parsed.rule.effect, parsed.rule.file);
         all.insert(("policy", parsed.rule.id.clone()), format!("{text}\u{0}{}", parsed.rule.text));
     }
     for counter in &bundle.counters {
-        let text = format!("{:?} per {:?} and {:?}", counter.amount, counter.per, counter.window);
+        let amount = match &counter.amount {
+            Amount::Fixed(amount) => amount.to_string(),
+            Amount::Fact(name) => format!("facts.{name}"),
+        };
+        let text = format!("{amount} per {} and {}", counter.per.word(), counter.window.word());
         all.insert(("counter", counter.name.clone()), format!("{text}\u{0}{counter:?}"));
     }
+    for (path, text) in bundle.files.iter().filter(|(path, _)| path.starts_with("runbooks/")) {
+        all.insert(("runbook", path.clone()), format!("{} lines\u{0}{text}", text.lines().count()));
+    }
+    all.insert(("setting", "title".to_owned()), bundle.title.clone());
     all.insert(("setting", "time zone".to_owned()), bundle.zone.iana_name().unwrap_or("UTC").to_owned());
     all
 }

@@ -28,6 +28,9 @@ pub struct Problem {
     pub hint: String,
 }
 
+/// Nobody reads more, and a list without end is an attack of its own.
+const PROBLEMS_MAX: usize = 1_000;
+
 /// Collects problems, so that one run shows all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(pub(crate) Vec<Problem>);
@@ -57,7 +60,18 @@ impl Problems {
 
     fn add(&mut self, severity: Severity, file: &str, line: u32, code: &str, message: String, hint: String) {
         let (file, code) = (file.to_owned(), code.to_owned());
-        self.0.push(Problem { severity, file, line, column: None, code, message, hint });
+        let problem = Problem { severity, file, line, column: None, code, message, hint };
+        // A connector's default is read once for each of its tools.
+        if !self.0.contains(&problem) && self.0.len() < PROBLEMS_MAX {
+            self.0.push(problem);
+        }
+    }
+
+    /// The column of the problem that was added last.
+    pub(crate) fn at_column(&mut self, column: Option<u32>) {
+        if let Some(last) = self.0.last_mut() {
+            last.column = column;
+        }
     }
 
     pub(crate) fn failed(&self) -> bool {
@@ -71,9 +85,24 @@ pub(crate) fn line_of(text: &str, byte: usize) -> u32 {
     u32::try_from(before.split(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
 }
 
-/// The line of a TOML table or key, as well as it can be told from the text.
+/// The line and the column, from 1, of a byte.
+pub(crate) fn line_and_column(text: &str, byte: usize) -> (u32, u32) {
+    let before = text.as_bytes().get(..byte.min(text.len())).unwrap_or_default();
+    let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let chars = String::from_utf8_lossy(&before[start..]).chars().count();
+    (line_of(text, byte), u32::try_from(chars + 1).unwrap_or(u32::MAX))
+}
+
+/// The line of a TOML table (`[people.mara]`) or key (`owner`); failing that, of the text, wherever it stands first.
 pub(crate) fn line_with(text: &str, needle: &str) -> u32 {
-    text.find(needle).map_or(0, |byte| line_of(text, byte))
+    let begins = |line: &str| {
+        let rest = line.trim_start().strip_prefix(needle)?;
+        let rest = rest.trim_start();
+        (needle.starts_with('[') || rest.starts_with('=')).then_some(())
+    };
+    let found = text.lines().position(|line| begins(line).is_some());
+    let found = found.and_then(|line| u32::try_from(line + 1).ok());
+    found.unwrap_or_else(|| text.find(needle).map_or(0, |byte| line_of(text, byte)))
 }
 
 /// The known name closest to a mistyped one.

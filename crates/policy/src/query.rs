@@ -1,53 +1,27 @@
-//! jq expressions, bounded: no definitions, no loops without end, no input or environment.
+//! jq expressions, bounded in length, nesting, steps and outputs: no definitions, no loops, no input, no environment.
 //!
 //! Numbers that an expression only passes on keep their decimal text, so money never meets a float.
 
-use jaq_core::load::{Arena, File, Loader};
-use jaq_core::{Compiler, Ctx, Native, Vars, compile, data, unwrap_valr};
+mod guard; // what an expression may not say
+mod meter; // how long it may run
+
+use std::cell::Cell;
+
+use jaq_core::load::{self, Arena, File, Loader};
+use jaq_core::{Compiler, Ctx, Native, Vars, compile, unwrap_valr};
 use jaq_json::{Map, Num, Rc, Val, read};
 use kernel::json;
 use serde_json::Value;
 
-/// The longest expression.
-const TEXT_BYTES_MAX: usize = 4_096;
+use meter::{Meter, Metered};
+
 /// The most outputs that are taken.
 const OUTPUTS_MAX: usize = 10_000;
-/// Words that could run without end, look outside, read a zone of the machine, or nest without bound.
-const FORBIDDEN: [&str; 26] = [
-    "def",
-    "repeat",
-    "recurse",
-    "until",
-    "while",
-    "range",
-    "input",
-    "inputs",
-    "env",
-    "ENV",
-    "halt",
-    "halt_error",
-    "debug",
-    "debug_empty",
-    "stderr",
-    "stderr_empty",
-    "import",
-    "include",
-    "input_filename",
-    "now",
-    "localtime",
-    "strflocaltime",
-    "limit",
-    "combinations",
-    "fromjson",
-    "infinite",
-];
-
-type Data = data::JustLut<Val>;
 
 /// A compiled expression.
 pub(crate) struct Query {
     text: String,
-    filter: compile::Filter<Native<Data>>,
+    filter: compile::Filter<Native<Metered>>,
 }
 
 impl std::fmt::Debug for Query {
@@ -67,44 +41,40 @@ pub(crate) struct Scope<'a> {
 
 impl Query {
     pub(crate) fn compile(text: &str) -> Result<Self, String> {
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(format!("the expression is longer than {TEXT_BYTES_MAX} bytes"));
-        }
-        let words = words(text)?;
-        if let Some(word) = words.iter().find(|word| FORBIDDEN.contains(word)) {
-            return Err(format!(
-                "`{word}` is not allowed: an expression must end, and see only what it is given"
-            ));
-        }
+        guard::check(text)?;
         let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-        let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
         let arena = Arena::default();
-        let modules = Loader::new(defs)
-            .load(&arena, File { code: text, path: () })
-            .map_err(|_| "the expression is not valid jq".to_owned())?;
-        let filter = Compiler::default().with_funs(funs).compile(modules).map_err(|errors| {
-            let names: Vec<String> = errors
-                .iter()
-                .flat_map(|(_, undefined)| {
-                    undefined.iter().map(|(name, kind)| format!("{} `{name}`", kind.as_str()))
-                })
-                .collect();
-            format!("undefined {}", names.join(", "))
+        let modules = Loader::new(defs).load(&arena, File { code: text, path: () }).map_err(|errors| {
+            errors.first().map_or_else(|| "it is not jq".to_owned(), |(_, error)| syntax(error))
         })?;
+        let filter =
+            Compiler::default().with_funs(meter::functions()).compile(modules).map_err(|errors| {
+                let names: Vec<String> = errors
+                    .iter()
+                    .flat_map(|(_, undefined)| {
+                        undefined.iter().map(|(name, kind)| format!("there is no {} `{name}`", kind.as_str()))
+                    })
+                    .collect();
+                names.join(", ")
+            })?;
         Ok(Self { text: text.to_owned(), filter })
     }
 
-    /// All outputs; an error of the expression, or too many outputs, is an error.
+    /// All outputs; an error of the expression, too many steps or too many outputs are errors.
     pub(crate) fn run(&self, scope: Scope<'_>) -> Result<Vec<Val>, String> {
-        let ctx = Ctx::<Data>::new(&self.filter.lut, Vars::new([]));
-        let mut outputs = Vec::new();
-        for output in self.filter.id.run((ctx, scope.value())).map(unwrap_valr) {
-            if outputs.len() >= OUTPUTS_MAX {
-                return Err(format!("more than {OUTPUTS_MAX} outputs"));
+        let left = Cell::new(meter::STEPS_MAX);
+        let work = || {
+            let ctx = Ctx::<Metered>::new(Meter::new(&self.filter.lut, &left), Vars::new([]));
+            let mut outputs = Vec::new();
+            for output in self.filter.id.run((ctx, scope.value())).map(unwrap_valr) {
+                if outputs.len() >= OUTPUTS_MAX {
+                    return Err(format!("more than {OUTPUTS_MAX} outputs"));
+                }
+                outputs.push(output.map_err(|error| error.to_string())?);
             }
-            outputs.push(output.map_err(|error| error.to_string())?);
-        }
-        Ok(outputs)
+            Ok(outputs)
+        };
+        meter::bounded(work).unwrap_or_else(|| Err(format!("more than {} steps", meter::STEPS_MAX)))
     }
 
     /// The one output.
@@ -118,50 +88,24 @@ impl Query {
     }
 }
 
-/// Names in an expression: not in its strings, but in the expressions inside them (`"order/\(.arguments.id)"`). A name
-/// right after a dot is a member of a value and can do nothing.
-fn words(text: &str) -> Result<Vec<&str>, String> {
-    let bytes = text.as_bytes();
-    // Brackets that are open in the code around each string that we are inside of.
-    let (mut around, mut open, mut quoted) = (Vec::new(), 0_usize, false);
-    let (mut words, mut at) = (Vec::new(), 0);
-    while let Some(byte) = bytes.get(at) {
-        let mut next = at + 1;
-        match byte {
-            b'\\' if quoted => {
-                if bytes.get(next) == Some(&b'(') {
-                    around.push(open);
-                    (open, quoted) = (0, false);
-                }
-                next += 1;
-            }
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            // A quote in a comment would turn code into string and string into code.
-            b'#' => return Err("comments are not allowed: write them beside the expression".to_owned()),
-            b'(' => open += 1,
-            b')' if open > 0 => open -= 1,
-            b')' => {
-                open = around.pop().ok_or("a bracket is closed that was not opened")?;
-                quoted = true;
-            }
-            byte if is_word(*byte) => {
-                let end =
-                    bytes[at..].iter().position(|byte| !is_word(*byte)).map_or(bytes.len(), |len| at + len);
-                if !text[..at].ends_with('.') || text[..at].ends_with("..") {
-                    words.push(&text[at..end]);
-                }
-                next = end;
-            }
-            _ => {}
-        }
-        at = next;
+/// The first thing that is wrong with an expression, and where.
+fn syntax(error: &load::Error<&str>) -> String {
+    let (expected, rest) = match error {
+        load::Error::Lex(errors) => match errors.first() {
+            Some((expected, rest)) => (expected.as_str(), *rest),
+            None => return "it is not jq".to_owned(),
+        },
+        load::Error::Parse(errors) => match errors.first() {
+            Some((expected, rest)) => (expected.as_str(), *rest),
+            None => return "it is not jq".to_owned(),
+        },
+        load::Error::Io(_) => return "it may not load other files".to_owned(),
+    };
+    let shown: String = rest.chars().take(20).collect();
+    match shown.trim() {
+        "" => format!("it ends where jq expects: {expected}"),
+        shown => format!("at `{shown}` jq expects: {expected}"),
     }
-    Ok(words)
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 impl Scope<'_> {
@@ -182,12 +126,15 @@ fn from_json(value: &Value) -> Val {
     read::parse_single(&bytes).unwrap_or_default()
 }
 
-/// Only what our own strict reader takes is handed to jq's: depth and size are bounded, no key stands twice.
+/// A tool's text: what is no JSON is a string.
 fn from_text(output: &str) -> Val {
-    match json::parse(output.as_bytes(), json::ANSWER) {
-        Ok(_) => read::parse_single(output.as_bytes()).unwrap_or_else(|_| text(output)),
-        Err(_) => text(output),
-    }
+    parse(output).unwrap_or_else(|| text(output))
+}
+
+/// Only what our own strict reader takes is handed to jq's: depth and size are bounded, no key stands twice.
+fn parse(json: &str) -> Option<Val> {
+    json::parse(json.as_bytes(), json::ANSWER).ok()?;
+    read::parse_single(json.as_bytes()).ok()
 }
 
 /// A value as JSON.

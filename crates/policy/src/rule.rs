@@ -7,7 +7,7 @@ use kernel::clock::Millis;
 use kernel::id::Role;
 use kernel::judge::Obligations;
 
-use crate::problem::{Problems, line_of, nearest};
+use crate::problem::{Problems, line_and_column, line_of, nearest};
 
 /// Annotations that mean something.
 const ANNOTATIONS: [&str; 8] =
@@ -21,6 +21,11 @@ const EXPIRES_DEFAULT: Millis = Millis(24 * 3_600_000);
 const EXPIRES_MAX: i64 = 30 * 24 * 3_600_000;
 const QUORUM_MAX: u32 = 20;
 const STATEMENT_BYTES_MAX: usize = 16 * 1024;
+/// Brackets inside one another, and operators in one statement: Cedar's reader goes one call deeper for each.
+const NESTING_MAX: usize = 32;
+const OPERATORS_MAX: usize = 500;
+const ID_BYTES_MAX: usize = 100;
+const SYNTAX_HINT: &str = "see docs/guide/policies.md for the form of a rule";
 
 /// A rule, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +92,21 @@ fn statements(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
+fn is_too_involved(statement: &str) -> bool {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in statement.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    let operators =
+        ["&&", "||", " if ", "+", "-", "*", "."].map(|operator| statement.matches(operator).count());
+    deepest > NESTING_MAX || operators.iter().sum::<usize>() > OPERATORS_MAX
+}
+
 /// Parses a file of policies; problems go into the list.
 pub(crate) fn parse(file: &str, text: &str, roles: &[String], problems: &mut Problems) -> Vec<Parsed> {
     let mut parsed = Vec::new();
@@ -97,27 +117,33 @@ pub(crate) fn parse(file: &str, text: &str, roles: &[String], problems: &mut Pro
             problems.error(file, line, "policy_too_large", message, "split it");
             continue;
         }
+        if is_too_involved(statement) {
+            let message = format!(
+                "a policy with more than {NESTING_MAX} brackets inside one another, or {OPERATORS_MAX} operators"
+            );
+            problems.error(file, line, "policy_too_large", message, "split it");
+            continue;
+        }
         match Policy::parse(None, statement) {
             Ok(policy) => parsed.extend(lint(file, line, statement, policy, roles, problems)),
-            Err(error) => {
-                let (first, causes) = causes(&error);
-                problems.error(
-                    file,
-                    line,
-                    "policy_syntax",
-                    format!("{first}{causes}"),
-                    "see the guide to policies",
-                );
+            Err(errors) => {
+                for error in errors.iter() {
+                    let place = place_in(error, statement);
+                    let (line, column) = line_and_column(text, start + place.unwrap_or(0));
+                    problems.error(file, line, "policy_syntax", error.to_string(), SYNTAX_HINT);
+                    problems.at_column(place.map(|_| column));
+                }
             }
         }
     }
     parsed
 }
 
-fn causes(error: &cedar_policy::ParseErrors) -> (String, String) {
-    let text = error.to_string();
-    let more: Vec<String> = error.iter().skip(1).map(ToString::to_string).collect();
-    (text, if more.is_empty() { String::new() } else { format!("; {}", more.join("; ")) })
+/// Where in its statement Cedar found a fault, in bytes.
+pub(crate) fn place_in(error: &dyn miette::Diagnostic, statement: &str) -> Option<usize> {
+    let first = error.labels()?.next()?;
+    // A fault at the end is found behind what is missing.
+    Some(first.offset().min(statement.trim_end().len().saturating_sub(1)))
 }
 
 fn lint(
@@ -149,6 +175,18 @@ fn lint(
         );
         return None;
     };
+    if id.len() > ID_BYTES_MAX
+        || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    {
+        problems.error(
+            file,
+            line,
+            "policy_id_invalid",
+            format!("`{}` is not an id: it stands in every decision", id.escape_default()),
+            format!("at most {ID_BYTES_MAX} letters, digits, `-`, `_` and `.`"),
+        );
+        return None;
+    }
     let is_gate = annotations.get("gate").map(String::as_str);
     let is_never = annotations.get("never").map(String::as_str);
     let effect = match (policy.effect(), is_gate, is_never) {
@@ -313,7 +351,8 @@ pub(crate) fn merge<'a>(gates: impl Iterator<Item = &'a Obligations>) -> Option<
 
 /// An ISO 8601 duration of days, hours, minutes and seconds.
 pub(crate) fn duration(text: &str) -> Option<Millis> {
-    let span: jiff::Span = text.parse().ok()?;
+    // The library also reads "5 s"; one form is enough.
+    let span: jiff::Span = text.starts_with('P').then_some(text)?.parse().ok()?;
     // A day is 24 hours here: expiries do not bend with summer time.
     let total = span.total((jiff::Unit::Millisecond, jiff::SpanRelativeTo::days_are_24_hours())).ok()?;
     #[expect(clippy::cast_possible_truncation, reason = "bounded below")]

@@ -6,7 +6,7 @@ use kernel::judge::EffectClass;
 use serde_json::Value;
 
 use crate::counter::Counter;
-use crate::tool::ToolSpec;
+use crate::tool::{ToolSpec, default_of};
 
 /// Nested deeper than this, an argument is left out of the type.
 const DEPTH_MAX: usize = 8;
@@ -79,7 +79,7 @@ fn record(schema: &Value, path: &str, depth: usize, lost: &mut Vec<String>) -> S
         let here = format!("{path}/{name}");
         match kind(property, &here, depth + 1, lost) {
             Some(kind) => {
-                let sure = required.contains(&name.as_str()) || property.get("default").is_some();
+                let sure = required.contains(&name.as_str()) || default_of(property).is_some();
                 members.push(format!("{}{}: {kind}", quote(name), if sure { "" } else { "?" }));
             }
             None => lost.push(here),
@@ -107,35 +107,33 @@ fn kind(schema: &Value, path: &str, depth: usize, lost: &mut Vec<String>) -> Opt
     }
 }
 
-/// Arguments as Cedar sees them: the same choices as in the type.
+/// Arguments as Cedar sees them: the same choices as in the type. A value that its type cannot hold (2^64) stays as it
+/// is, so that Cedar refuses the request: left out, it would slip past every rule that asks `has`.
 pub(crate) fn input(schema: &Value, arguments: &Value) -> Value {
     let members = schema["properties"].as_object().into_iter().flatten().filter_map(|(name, property)| {
         let value = arguments.get(name)?;
-        let mut lost = Vec::new();
-        kind(property, "", 1, &mut lost)?;
-        Some((name.clone(), value_of(property, value)?))
+        kind(property, "", 1, &mut Vec::new())?;
+        Some((name.clone(), value_of(property, value)))
     });
     Value::Object(members.collect())
 }
 
-fn value_of(schema: &Value, value: &Value) -> Option<Value> {
-    match (schema["type"].as_str()?, value) {
-        ("number", Value::Number(number)) => Some(Value::String(number.to_string())),
-        ("integer", Value::Number(number)) => {
-            // 2.0 is an integer in JSON Schema.
-            let whole = number.as_i64().map(Value::from);
-            #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-            whole.or_else(|| {
-                number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e15).map(|f| Value::from(f as i64))
-            })
+fn value_of(schema: &Value, value: &Value) -> Value {
+    match (schema["type"].as_str(), value) {
+        // Canonical, for 500 and 500.0 are one number.
+        (Some("number"), Value::Number(_)) => Value::String(kernel::json::canonical_text(value)),
+        (Some("integer"), Value::Number(number)) => whole(number).map_or_else(|| value.clone(), Value::from),
+        (Some("object"), Value::Object(_)) => input(schema, value),
+        (Some("array"), Value::Array(items)) => {
+            Value::Array(items.iter().map(|item| value_of(&schema["items"], item)).collect())
         }
-        ("object", Value::Object(_)) => Some(input(schema, value)),
-        ("array", Value::Array(items)) => {
-            let list: Option<Vec<Value>> =
-                items.iter().map(|item| value_of(&schema["items"], item)).collect();
-            list.map(Value::Array)
-        }
-        (_, Value::Null) => None,
-        (_, other) => Some(other.clone()),
+        (_, other) => other.clone(),
     }
+}
+
+/// 2.0 is an integer in JSON Schema.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+    number.as_i64().or_else(|| float.map(|float| float as i64))
 }

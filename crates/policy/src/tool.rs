@@ -42,14 +42,29 @@ pub(crate) struct ToolSpec {
     pub(crate) facts: Vec<FactSpec>,
 }
 
-/// Binds the defaults that a schema's top level names.
+/// Binds the defaults that a schema names, in the objects that are there.
 pub(crate) fn bind_defaults(schema: &Value, arguments: &mut Value) {
     let Some(members) = arguments.as_object_mut() else { return };
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        if let Some(default) = property.get("default")
-            && !members.contains_key(name)
-        {
-            members.insert(name.clone(), default.clone());
+        match (members.get_mut(name), default_of(property)) {
+            (Some(member), _) => bind_defaults(property, member),
+            (None, Some(default)) => drop(members.insert(name.clone(), default.clone())),
+            (None, None) => {}
         }
     }
+}
+
+/// A property's default, if it is one: many generators write `null`, or another type, for "not given".
+pub(crate) fn default_of(property: &Value) -> Option<&Value> {
+    let default = property.get("default")?;
+    let fits = match property["type"].as_str() {
+        Some("string") => default.is_string(),
+        Some("integer") => default.is_i64(),
+        Some("number") => default.is_number(),
+        Some("boolean") => default.is_boolean(),
+        Some("array") => default.is_array(),
+        Some("object") => default.is_object(),
+        _ => !default.is_null(),
+    };
+    fits.then_some(default)
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{
     ActionConstraint, Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, Schema,
 };
-use kernel::judge::{ApproverQuestion, Judgement, Question, Verdict};
+use kernel::id::{PersonId, Role, ToolId};
+use kernel::judge::{ApproverQuestion, EffectClass, Judgement, Question, RunSubject, Verdict};
 use serde_json::{Value, json};
 
 use crate::rule::{Parsed, merge};
@@ -115,7 +116,7 @@ pub(crate) fn judge(
         return answer(Verdict::Autonomous, determining, "permitted", None);
     }
     if determining.is_empty() {
-        return never(determining, "no_permit");
+        return never(vec![], "no_permit");
     }
     let gates: Vec<_> = determining.iter().filter_map(|id| rules.get(id)?.gate.as_ref()).collect();
     if gates.len() < determining.len() {
@@ -126,7 +127,8 @@ pub(crate) fn judge(
             let obligations = merge(gates.into_iter());
             answer(Verdict::Approve, determining, "gated", obligations)
         }
-        _ => never(determining, "no_permit"),
+        // The gates decided nothing: lifted, they would leave an action that nobody permits.
+        _ => never(vec![], "no_permit"),
     }
 }
 
@@ -139,37 +141,42 @@ fn entity(kind: &str, id: &str, attributes: Value, parents: &[(&str, &str)]) -> 
     json!({ "uid": { "type": kind, "id": id }, "attrs": attributes, "parents": parents })
 }
 
+/// What both kinds of request hold: the agent's side of a run, and the tool.
+fn common(run: &RunSubject, tool: &ToolId, class: EffectClass, environment: &str) -> Vec<Value> {
+    let connector = tool.connector();
+    let (owner, stage) = (reference("Person", run.owner.as_str()), &run.stage);
+    vec![
+        entity("Agent", run.agent.as_str(), json!({ "owner": owner, "stage": stage }), &[]),
+        entity("Connector", connector.as_str(), json!({ "environment": environment }), &[]),
+        entity("Tool", tool.as_str(), json!({ "class": class }), &[("Connector", connector.as_str())]),
+    ]
+}
+
+/// People of the workspace with their roles.
+type People = BTreeMap<PersonId, BTreeSet<Role>>;
+
+fn person(id: &PersonId, roles: Option<&BTreeSet<Role>>) -> Value {
+    let held: Vec<(&str, &str)> = roles.into_iter().flatten().map(|role| ("Role", role.as_str())).collect();
+    entity("Person", id.as_str(), json!({}), &held)
+}
+
 /// The Cedar request of a question, with its slice of entities.
-pub(crate) fn request_of(question: &Question, spec: &ToolSpec, environment: &str) -> Value {
+pub(crate) fn request_of(question: &Question, spec: &ToolSpec, environment: &str, people: &People) -> Value {
     let run = &question.run;
-    let (agent, owner) = (run.agent.as_str(), run.owner.as_str());
     let mut attributes = json!({
-        "agent": reference("Agent", agent),
-        "owner": reference("Person", owner),
+        "agent": reference("Agent", run.agent.as_str()),
+        "owner": reference("Person", run.owner.as_str()),
         "stage": run.stage,
         "depth": run.depth,
         "tainted": run.tainted,
     });
-    let mut entities = Vec::new();
-    if let Some(person) = &run.on_behalf_of {
-        attributes["on_behalf_of"] = reference("Person", person.as_str());
-        if person.as_str() != owner {
-            entities.push(entity("Person", person.as_str(), json!({}), &[]));
-        }
+    if let Some(behalf) = &run.on_behalf_of {
+        attributes["on_behalf_of"] = reference("Person", behalf.as_str());
     }
-    let connector = question.tool.connector();
-    entities.extend([
-        entity("Person", owner, json!({}), &[]),
-        entity("Agent", agent, json!({ "owner": reference("Person", owner), "stage": run.stage }), &[]),
-        entity("Run", run.run.as_str(), attributes, &[("Agent", agent)]),
-        entity("Connector", connector.as_str(), json!({ "environment": environment }), &[]),
-        entity(
-            "Tool",
-            question.tool.as_str(),
-            json!({ "class": spec.tool.class }),
-            &[("Connector", connector.as_str())],
-        ),
-    ]);
+    let mut entities = common(run, &question.tool, spec.tool.class, environment);
+    entities.push(entity("Run", run.run.as_str(), attributes, &[("Agent", run.agent.as_str())]));
+    let concerned: BTreeSet<&PersonId> = run.on_behalf_of.iter().chain([&run.owner]).collect();
+    entities.extend(concerned.into_iter().map(|id| person(id, people.get(id))));
     let facts: serde_json::Map<String, Value> =
         question.facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect();
     json!({
@@ -185,21 +192,19 @@ pub(crate) fn request_of(question: &Question, spec: &ToolSpec, environment: &str
     })
 }
 
-/// Whether a person may answer an approval.
-pub(crate) fn may_answer(
-    schema: &Schema,
-    slice: &Slice,
-    rules: &BTreeMap<String, Parsed>,
+/// The Cedar request of a person who answers an approval.
+pub(crate) fn answering(
     question: &ApproverQuestion,
-) -> Result<(), String> {
+    class: EffectClass,
+    environment: &str,
+    people: &People,
+) -> Value {
     let run = &question.run;
-    let (person, agent, owner) = (question.person.as_str(), run.agent.as_str(), run.owner.as_str());
-    let held: Vec<(&str, &str)> = question.roles.iter().map(|role| ("Role", role.as_str())).collect();
     let asked: Vec<Value> =
         question.obligations.approver_roles.iter().map(|role| reference("Role", role.as_str())).collect();
     let mut attributes = json!({
-        "agent": reference("Agent", agent),
-        "owner": reference("Person", owner),
+        "agent": reference("Agent", run.agent.as_str()),
+        "owner": reference("Person", run.owner.as_str()),
         "any_role": asked.is_empty(),
         "roles": asked,
         "tool": reference("Tool", question.tool.as_str()),
@@ -207,19 +212,30 @@ pub(crate) fn may_answer(
     if let Some(behalf) = &run.on_behalf_of {
         attributes["on_behalf_of"] = reference("Person", behalf.as_str());
     }
-    let entities = vec![
-        entity("Person", person, json!({}), &held),
-        entity("Approval", question.action.as_str(), attributes, &[]),
-    ];
-    let request = json!({
-        "principal": { "type": "Person", "id": person },
+    let mut entities = common(run, &question.tool, class, environment);
+    entities.push(person(&question.person, Some(&question.roles)));
+    let concerned: BTreeSet<&PersonId> = run.on_behalf_of.iter().chain([&run.owner]).collect();
+    let others = concerned.into_iter().filter(|id| **id != question.person);
+    entities.extend(others.map(|id| person(id, people.get(id))));
+    entities.push(entity("Approval", question.action.as_str(), attributes, &[]));
+    json!({
+        "principal": { "type": "Person", "id": question.person },
         "action": { "type": "Action", "id": "approve" },
         "resource": { "type": "Approval", "id": question.action },
         "context": {},
         "entities": entities,
-    });
+    })
+}
+
+/// Whether a person may answer an approval.
+pub(crate) fn may_answer(
+    schema: &Schema,
+    slice: &Slice,
+    rules: &BTreeMap<String, Parsed>,
+    request: &Value,
+) -> Result<(), String> {
     // Without the gates: what a person may lift does not bind the person who lifts it.
-    let response = evaluate(schema, &slice.hard, &request)?;
+    let response = evaluate(schema, &slice.hard, request)?;
     if let Some(error) = response.diagnostics().errors().next() {
         return Err(format!("a rule about approving failed: {error}"));
     }

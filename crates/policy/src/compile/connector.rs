@@ -7,7 +7,7 @@ use kernel::id::{ConnectorId, ToolId};
 use kernel::judge::{EffectClass, Tool};
 use serde_json::{Value, json};
 
-use super::{Work, is_file};
+use super::{MANIFEST, Work, is_file};
 use crate::bundle::{Auth, ConnectorKind, ConnectorSpec, HttpTool};
 use crate::files::{ConnectorFile, ToolFile};
 use crate::headline::Headline;
@@ -17,6 +17,9 @@ use crate::tool::{LookUp, ToolSpec, manifest_digest};
 const CLASSES: [&str; 5] = ["read", "keyed", "once", "compensable", "irreversible"];
 const TIMEOUT_DEFAULT: Millis = Millis(10_000);
 const TIMEOUT_MAX: i64 = 300_000;
+/// Steps back in one match of a pattern.
+const BACKTRACKS_MAX: usize = 10_000;
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const SETTLE_DEFAULT: Millis = Millis(30_000);
 
 /// What is known of the workspace while its connectors are read.
@@ -35,7 +38,7 @@ impl Work<'_> {
             if let Some(connector) = self.toml::<ConnectorFile>(file, text)
                 && let Some(name) = self.slug::<ConnectorId>(file, line_with(text, "name"), &connector.name)
             {
-                parsed.push((file.as_str(), name, connector));
+                parsed.push((file, name, connector));
             }
         }
         // All tools first: facts and look-ups may read through another connector.
@@ -80,6 +83,10 @@ impl Work<'_> {
         let mut fail = |needle: &str, code: &str, message: String, hint: &str| {
             self.problems.error(file, line_with(text, needle), code, message, hint);
         };
+        if let Some(url) = connector.url.as_ref().filter(|url| !is_address(url)) {
+            let message = format!("`{}` is not an address", url.escape_default());
+            fail("url", "url_invalid", message, "url = \"https://crm.example.com/mcp\"");
+        }
         let kind = match (connector.kind.as_str(), &connector.url, &connector.command) {
             ("mcp", Some(url), None) => ConnectorKind::McpHttp { url: url.clone() },
             ("mcp", None, Some(command)) if !command.is_empty() => {
@@ -89,6 +96,25 @@ impl Work<'_> {
                 let mut tools = BTreeMap::new();
                 for (tool, spec) in &connector.tools {
                     if let (Some(method), Some(path)) = (spec.method.clone(), spec.path.clone()) {
+                        let needle = format!("[tools.{tool}]");
+                        if !METHODS.contains(&method.as_str()) || !path.starts_with('/') {
+                            let message = format!("`{tool}` is called by `{method} {path}`");
+                            fail(
+                                &needle,
+                                "http_tool_invalid",
+                                message,
+                                "a method such as GET, and a path from `/`",
+                            );
+                        }
+                        if spec.class == "keyed" && spec.idempotency_header.is_none() {
+                            let message = format!("`{tool}` is keyed, but its calls carry no key");
+                            fail(
+                                &needle,
+                                "idempotency_header_missing",
+                                message,
+                                "idempotency_header = \"Idempotency-Key\"",
+                            );
+                        }
                         let idempotency_header = spec.idempotency_header.clone();
                         tools.insert(tool.clone(), HttpTool { method, path, idempotency_header });
                     } else {
@@ -169,7 +195,7 @@ impl Work<'_> {
     /// Tools as pinned: from the manifest beside the file, or declared in it.
     pub(super) fn pinned(&mut self, file: &str, name: &ConnectorId, connector: &ConnectorFile) -> Vec<Tool> {
         let text = &self.files[file];
-        let manifest_file = format!("connectors/{name}.manifest.json");
+        let manifest_file = format!("connectors/{name}{MANIFEST}");
         let declared: Vec<Value> = if connector.kind == "http" {
             let mut tools = Vec::new();
             for (tool, spec) in &connector.tools {
@@ -214,7 +240,8 @@ impl Work<'_> {
             }
         };
         let names: BTreeSet<&str> = declared.iter().filter_map(|tool| tool["name"].as_str()).collect();
-        for tool in connector.tools.keys().filter(|tool| !names.contains(tool.as_str())) {
+        let declares = connector.kind == "http";
+        for tool in connector.tools.keys().filter(|tool| !declares && !names.contains(tool.as_str())) {
             let line = line_with(text, &format!("[tools.{tool}"));
             let hint = nearest(tool, names.iter().copied()).map_or_else(
                 || format!("pinned are {}", names.iter().copied().collect::<Vec<_>>().join(", ")),
@@ -281,7 +308,7 @@ impl Work<'_> {
     ) -> Option<ToolSpec> {
         let text = &self.files[file];
         let line = line_with(text, &format!("[tools.{}]", tool.id.name()));
-        let validator = match jsonschema::validator_for(&tool.input_schema) {
+        let validator = match validator(&tool.input_schema) {
             Ok(validator) => validator,
             Err(error) => {
                 self.problems.error(
@@ -359,6 +386,22 @@ impl Work<'_> {
         }
         Some(spec)
     }
+}
+
+fn is_address(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+        && url.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Patterns are matched in linear time; those that look around get a matcher that gives up.
+fn validator(schema: &Value) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
+    let linear =
+        jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex()).build(schema);
+    linear.or_else(|_| {
+        let bounded = jsonschema::PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS_MAX);
+        jsonschema::options().with_pattern_options(bounded).build(schema)
+    })
 }
 
 /// `tools/list` as a server answers it, or its list alone.

@@ -1,15 +1,21 @@
 //! Rules: unique over the folder, within reach of its people, true to the tools' types.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{ActionConstraint, PolicySet, Schema, ValidationMode, Validator};
-use kernel::id::{PersonId, Role};
+use kernel::id::{PersonId, Role, ToolId};
 
 use super::{BUILT_IN, FLOOR, Work, is_file};
-use crate::rule::{Parsed, parse as parse_rules};
+use crate::problem::Severity;
+use crate::problem::line_and_column;
+use crate::rule::{Parsed, parse as parse_rules, place_in};
+use crate::tool::ToolSpec;
 use crate::verdict::uid;
 
 const POLICIES_MAX: usize = 2_000;
+const INVALID_HINT: &str =
+    "compare with the tool's arguments, facts and counters; docs/guide/policies.md lists what a rule sees";
 
 impl Work<'_> {
     pub(super) fn rules(
@@ -19,7 +25,9 @@ impl Work<'_> {
     ) -> BTreeMap<String, Parsed> {
         let mut rules = BTreeMap::new();
         let files = self.files.iter().filter(|(path, _)| is_file(path, "", ".cedar"));
-        let all = files.map(|(path, text)| (path.as_str(), text.as_str())).chain([(BUILT_IN, FLOOR)]);
+        // The floor first: who takes one of its ids is told so.
+        let all =
+            [(BUILT_IN, FLOOR)].into_iter().chain(files.map(|(path, text)| (path.as_str(), text.as_str())));
         for (file, text) in all {
             for parsed in parse_rules(file, text, roles, &mut self.problems) {
                 let (id, line) = (parsed.rule.id.clone(), parsed.rule.line);
@@ -48,11 +56,14 @@ impl Work<'_> {
                         }
                     }
                 }
-                if let Some(before) = rules.insert(id.clone(), parsed) {
-                    let before: Parsed = before;
-                    let message =
-                        format!("the id `{id}` stands also at {}:{}", before.rule.file, before.rule.line);
-                    self.problems.error(file, line, "policy_id_taken", message, "rename one");
+                match rules.entry(id) {
+                    Entry::Vacant(free) => drop(free.insert(parsed)),
+                    Entry::Occupied(taken) => {
+                        let (id, before): (_, &Parsed) = (taken.key(), taken.get());
+                        let message =
+                            format!("the id `{id}` stands also at {}:{}", before.rule.file, before.rule.line);
+                        self.problems.error(file, line, "policy_id_taken", message, "rename one");
+                    }
                 }
             }
         }
@@ -65,7 +76,13 @@ impl Work<'_> {
                 "split the workspace",
             );
         }
-        if rules.values().all(|parsed| parsed.rule.file == BUILT_IN) {
+        // Where rules have errors, their absence is not the news.
+        let broken = self
+            .problems
+            .0
+            .iter()
+            .any(|problem| problem.severity == Severity::Error && is_file(&problem.file, "", ".cedar"));
+        if !broken && rules.values().all(|parsed| parsed.rule.file == BUILT_IN) {
             self.problems.warn(
                 "policies",
                 0,
@@ -77,42 +94,82 @@ impl Work<'_> {
         rules
     }
 
+    /// Checks the rules against the tools' types. Where a connector has an error, types are missing, and what would be
+    /// said of the rules would be noise.
+    /// A mistyped path would hide nothing.
+    pub(super) fn redactions(
+        &mut self,
+        rules: &BTreeMap<String, Parsed>,
+        specs: &BTreeMap<ToolId, ToolSpec>,
+    ) {
+        for parsed in rules.values() {
+            let paths = parsed.gate.iter().flat_map(|gate| &gate.redact);
+            for path in paths.filter(|path| !specs.values().any(|spec| declares(spec, path))) {
+                let message = format!("`@redact` of `{}` names `{path}`, which no tool has", parsed.rule.id);
+                let hint = "name an argument: `input.card_number`";
+                self.problems.error(&parsed.rule.file, parsed.rule.line, "redact_unknown", message, hint);
+            }
+        }
+    }
+
     pub(super) fn validate(&mut self, schema: &Schema, rules: &BTreeMap<String, Parsed>) {
+        let mut errors = self.problems.0.iter().filter(|problem| problem.severity == Severity::Error);
+        if errors.any(|problem| problem.file.starts_with("connectors/")) {
+            return;
+        }
         let mut set = PolicySet::new();
         for parsed in rules.values() {
             // Ids are unique: they are the map's keys.
             drop(set.add(parsed.policy.clone()));
         }
         let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-        let place = |id: &cedar_policy::PolicyId| {
-            let rule = rules.get(&id.to_string()).map(|parsed| &parsed.rule);
-            rule.map_or_else(|| (String::new(), 0), |rule| (rule.file.clone(), rule.line))
+        let place = |id: &cedar_policy::PolicyId, found: &dyn miette::Diagnostic| {
+            let Some(rule) = rules.get(&id.to_string()).map(|parsed| &parsed.rule) else {
+                return (String::new(), 0, None);
+            };
+            // Cedar counts from the beginning of the statement.
+            let place = place_in(found, &rule.text).map(|byte| line_and_column(&rule.text, byte));
+            match place {
+                Some((1, _)) | None => (rule.file.clone(), rule.line, None),
+                Some((line, column)) => (rule.file.clone(), rule.line + line - 1, Some(column)),
+            }
         };
         for error in result.validation_errors() {
-            let (file, line) = place(error.policy_id());
-            self.problems.error(
-                &file,
-                line,
-                "policy_invalid",
-                error.to_string(),
-                "compare with the tool's schema: `countersign explain` shows what a request holds",
-            );
+            let (file, line, column) = place(error.policy_id(), error);
+            self.problems.error(&file, line, "policy_invalid", said(error), INVALID_HINT);
+            self.problems.at_column(column);
         }
         for warning in result.validation_warnings() {
-            let (file, line) = place(warning.policy_id());
+            let (file, line, _) = place(warning.policy_id(), warning);
             // A workspace without tools makes a rule of the floor impossible: nobody can mend that there.
             if file == BUILT_IN {
                 continue;
             }
-            self.problems.warn(
-                &file,
-                line,
-                "policy_suspicious",
-                warning.to_string(),
-                "read the rule once more",
-            );
+            self.problems.warn(&file, line, "policy_suspicious", said(warning), "read the rule once more");
         }
     }
+}
+
+/// Cedar's words, without the beginning that names the policy: file and line do.
+fn said(fault: &(impl miette::Diagnostic + ToString)) -> String {
+    let text = fault.to_string();
+    let text = text
+        .split_once("`, ")
+        .filter(|(head, _)| head.starts_with("for policy `"))
+        .map_or(&*text, |(_, rest)| rest);
+    match fault.help() {
+        Some(help) => format!("{text} ({help})"),
+        None => text.to_owned(),
+    }
+}
+
+/// Whether a tool has an argument at this pointer.
+fn declares(spec: &ToolSpec, pointer: &str) -> bool {
+    let mut schema = &spec.tool.input_schema;
+    pointer.split('/').skip(1).all(|name| {
+        schema = &schema["properties"][name];
+        schema.is_object()
+    })
 }
 
 /// Whether a rule is about approving by name; one about every action is about tools.

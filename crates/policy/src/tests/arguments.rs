@@ -58,3 +58,29 @@ fn arguments_are_checked_against_the_pinned_schema() {
         "#]],
     );
 }
+
+/// Not golden, so that no re-recording can take it back: an unknown name is refused whatever the schema says of others,
+/// unless it says that there may be more.
+#[test]
+fn what_policy_cannot_see_reaches_no_tool() {
+    let closed = [
+        r#"{"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"], "additionalProperties": false}"#,
+        r#"{"type": "object", "properties": {"order_id": {"type": "string"}}, "required": ["order_id"]}"#,
+        r#"{"type": "object", "additionalProperties": false}"#,
+        r#"{"type": "object"}"#,
+    ];
+    let open =
+        r#"{"type": "object", "properties": {"order_id": {"type": "string"}}, "additionalProperties": true}"#;
+    let taken = |schema: &str| {
+        let manifest = format!(r#"[{{"name": "free", "description": "", "inputSchema": {schema}}}]"#);
+        let connector = "name = \"free\"\nkind = \"mcp\"\nurl = \"http://127.0.0.1:1/mcp\"\n[tools.free]\nclass = \"read\"\n";
+        let mut files = files();
+        files.insert("connectors/free.toml".to_owned(), connector.to_owned());
+        files.insert("connectors/free.manifest.json".to_owned(), manifest);
+        bundle(&files).parse(&tool("free.free"), serde_json::json!({"order_id": "A", "hidden": 1})).is_ok()
+    };
+    for schema in closed {
+        assert!(!taken(schema), "{schema}");
+    }
+    assert!(taken(open));
+}

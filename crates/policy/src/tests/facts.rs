@@ -8,16 +8,21 @@ use kernel::ports::Output;
 use serde_json::{Value, json};
 
 use super::shop::{Files, NOON, bundle, edited, files, tool};
+use crate::Bundle;
 
 fn take(files: &Files, answer: &str) -> Result<Fact, FactFault> {
+    of(&bundle(files), answer)
+}
+
+fn of(bundle: &Bundle, answer: &str) -> Result<Fact, FactFault> {
     let output = Output::text_of(answer, false);
-    bundle(files).fact(&tool("crm.refund"), "refund", &json!({"order_id": "A"}), Some(&output), NOON)
+    bundle.fact(&tool("crm.refund"), "refund", &json!({"order_id": "A"}), Some(&output), NOON)
 }
 
 fn check(files: &Files, answers: &[&str], expected: Expect) {
-    let mut told = String::new();
+    let (bundle, mut told) = (bundle(files), String::new());
     for answer in answers {
-        match take(files, answer) {
+        match of(&bundle, answer) {
             Ok(fact) => writeln!(told, "{answer}: {} ({})", fact.value, fact.shown).unwrap(),
             Err(fault) => writeln!(told, "{answer}: {fault:?}").unwrap(),
         }
@@ -151,8 +156,9 @@ fn facts_of_other_types() {
         let rules = "@id(\"look\") permit (principal, action in Action::\"read\", resource);".to_owned();
         let mut files = files;
         files.extend([("workspace.toml".to_owned(), workspace), ("policies/shop.cedar".to_owned(), rules)]);
+        let bundle = bundle(&files);
         for answer in answers {
-            match take(&files, answer) {
+            match of(&bundle, answer) {
                 Ok(fact) => writeln!(told, "{kind} {answer}: {} ({})", fact.value, fact.shown).unwrap(),
                 Err(fault) => writeln!(told, "{kind} {answer}: {fault:?}").unwrap(),
             }
@@ -176,7 +182,7 @@ fn facts_of_other_types() {
         texts []: [] ()
         texts [1]: Invalid
         texts "a": ["a"] (a)
-        texts null: Invalid
+        texts null: Absent
     "#]]
     .assert_eq(&told);
 }
@@ -184,17 +190,11 @@ fn facts_of_other_types() {
 #[test]
 fn a_fact_out_of_the_arguments() {
     let files = refund("type = \"text\"\nvalue = \".arguments.order_id\"");
-    let files: Files = files
-        .into_iter()
-        .map(|(path, text)| {
-            let text = text.replace("read = \"get_order\"\narguments = '{id: \"A\"}'\n", "");
-            (
-                path,
-                text.replace("amount = \"facts.refund\"", "amount = 1").replace("context.facts.refund", "1"),
-            )
-        })
-        .collect();
-    let bundle = bundle(&files);
+    let rewritten = files.into_iter().map(|(path, text)| {
+        let text = text.replace("read = \"get_order\"\narguments = '{id: \"A\"}'\n", "");
+        (path, text.replace("amount = \"facts.refund\"", "amount = 1").replace("context.facts.refund", "1"))
+    });
+    let bundle = bundle(&rewritten.collect::<Files>());
     let needs = bundle.needs(&tool("crm.refund"), &json!({"order_id": "A"})).unwrap();
     assert!(needs[0].read.is_none());
     let fact = bundle.fact(&tool("crm.refund"), "refund", &json!({"order_id": "A"}), None, NOON).unwrap();
@@ -210,8 +210,9 @@ fn an_answer_that_is_an_error_yields_no_fact() {
 
 #[test]
 fn a_fact_moves_when_it_leaves_its_tolerance() {
-    let fact = |price: &str| take(&files(), &format!("{{\"items\":[{{\"price\":{price}}}]}}")).unwrap();
-    let moved = |to: &str| bundle(&files()).moved(&tool("crm.refund"), &fact("500.00"), &fact(to));
+    let bundle = bundle(&files());
+    let fact = |price: &str| of(&bundle, &format!("{{\"items\":[{{\"price\":{price}}}]}}")).unwrap();
+    let moved = |to: &str| bundle.moved(&tool("crm.refund"), &fact("500.00"), &fact(to));
     assert_eq!(moved("500.50"), None);
     assert_eq!(moved("499.50"), None);
     assert_eq!(moved("500.51").unwrap(), "refund was 500.00 USD, is now 500.51 USD");

@@ -4,9 +4,10 @@ use expect_test::expect;
 use kernel::judge::{ApproverQuestion, Judge, Obligations};
 
 use super::shop::{Files, bundle, edited, files, run, tool};
+use crate::Bundle;
 
 /// `PERSON ROLES ASKED [BEHALF]`, lists with commas, `-` for none.
-fn answer(files: &Files, line: &str) -> String {
+fn answer(bundle: &Bundle, line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let roles =
         |text: &str| text.split(',').filter(|role| *role != "-").map(|role| role.parse().unwrap()).collect();
@@ -21,14 +22,15 @@ fn answer(files: &Files, line: &str) -> String {
         run,
         obligations: Obligations { approver_roles: roles(words[2]), quorum: 1, ..Obligations::default() },
     };
-    match bundle(files).may_answer(&question) {
+    match bundle.may_answer(&question) {
         Ok(()) => format!("{line}: yes\n"),
         Err(reason) => format!("{line}: no: {reason}\n"),
     }
 }
 
 fn check(files: &Files, lines: &[&str], expected: expect_test::Expect) {
-    expected.assert_eq(&lines.iter().map(|line| answer(files, line)).collect::<String>());
+    let bundle = bundle(files);
+    expected.assert_eq(&lines.iter().map(|line| answer(&bundle, line)).collect::<String>());
 }
 
 #[test]

@@ -45,11 +45,11 @@ fn expressions_that_could_harm_are_refused() {
         "\"a\\(\"b\\(repeat(1))\")c\" | .": `repeat` is not allowed: an expression must end, and see only what it is given
         "\"x\" # \"\n| env": comments are not allowed: write them beside the expression
         "\".\" + \"\\(1)\" | until(false; .)": `until` is not allowed: an expression must end, and see only what it is given
-        ".output | fromjson": `fromjson` is not allowed: an expression must end, and see only what it is given
+        ".output | fromjson": TAKEN
         ")": a bracket is closed that was not opened
-        ".a |": the expression is not valid jq
-        "nosuch(.a)": undefined filter `nosuch`
-        "$x": undefined variable `$x`
+        ".a |": it ends where jq expects: term
+        "nosuch(.a)": there is no filter `nosuch`
+        "$x": there is no variable `$x`
     "#]].assert_eq(&told);
     assert!(Query::compile(&format!("\"{}\"", "a".repeat(5_000))).is_err());
 }

@@ -225,7 +225,11 @@ pub(super) struct Day {
 
 impl Day {
     pub(super) fn new(files: &Files) -> Self {
-        Self { bundle: bundle(files), run: run(), at: NOON, counts: BTreeMap::new() }
+        Self::of(bundle(files))
+    }
+
+    pub(super) fn of(bundle: Arc<Bundle>) -> Self {
+        Self { bundle, run: run(), at: NOON, counts: BTreeMap::new() }
     }
 
     fn facts(&self, tool: &ToolId, arguments: &Value, answer: &str) -> Result<Vec<Fact>, FactFault> {

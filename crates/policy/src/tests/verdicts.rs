@@ -1,10 +1,12 @@
 //! The three levels of autonomy, and every way to end at the third.
 
+use std::fmt::Write as _;
+
 use expect_test::expect;
 use kernel::judge::{Judge, Verdict};
 use serde_json::json;
 
-use super::shop::{Day, Files, check, edited, files, play, tool};
+use super::shop::{Day, Files, bundle, check, edited, files, play, tool};
 
 #[test]
 fn three_levels_by_one_amount() {
@@ -63,7 +65,7 @@ fn what_no_permit_names_is_refused() {
             ok
             Autonomous permitted ["look"]
             Never no_permit []
-            Never no_permit ["refund-above-500"]
+            Never no_permit []
         "#]],
     );
 }
@@ -160,7 +162,7 @@ fn windows_follow_the_local_clock() {
         let moment: jiff::Timestamp = at.parse().unwrap();
         let used = day.bundle.counters(&question, kernel::clock::Millis(moment.as_millisecond())).unwrap();
         let keys: Vec<&str> = used.iter().map(|used| used.key.as_str()).collect();
-        told.extend([at, " ", &keys.join(" "), "\n"]);
+        writeln!(told, "{at} {}", keys.join(" ")).unwrap();
     }
     expect![[r#"
         2026-03-02T04:59:59Z day_count/lea/2026-03-01 hour_count/lea/2026-03-01T23-0500
@@ -201,8 +203,9 @@ fn one_more_forbid_never_widens_a_verdict() {
         ("crm.refund", json!({"order_id": "A"}), r#"{"items":[{"price":5001}]}"#),
     ];
     let verdicts = |files: &Files, stage: &str| -> Vec<Verdict> {
+        let bundle = bundle(files);
         let judged = calls.iter().map(|(name, arguments, answer)| {
-            let mut day = Day::new(files);
+            let mut day = Day::of(bundle.clone());
             stage.clone_into(&mut day.run.stage);
             day.ask(&tool(name), arguments.clone(), answer).unwrap().verdict
         });
