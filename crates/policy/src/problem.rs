@@ -44,7 +44,27 @@ impl Problems {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.add(Severity::Error, file, line, code, message.into(), hint.into());
+        self.error_at(file, (line, None), code, message, hint);
+    }
+
+    /// An error whose column is known, too.
+    pub(crate) fn error_at(
+        &mut self,
+        file: &str,
+        (line, column): (u32, Option<u32>),
+        code: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.add(Problem {
+            severity: Severity::Error,
+            file: file.to_owned(),
+            line,
+            column,
+            code: code.to_owned(),
+            message: message.into(),
+            hint: hint.into(),
+        });
     }
 
     pub(crate) fn warn(
@@ -55,22 +75,24 @@ impl Problems {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.add(Severity::Warning, file, line, code, message.into(), hint.into());
+        self.add(Problem {
+            severity: Severity::Warning,
+            file: file.to_owned(),
+            line,
+            column: None,
+            code: code.to_owned(),
+            message: message.into(),
+            hint: hint.into(),
+        });
     }
 
-    fn add(&mut self, severity: Severity, file: &str, line: u32, code: &str, message: String, hint: String) {
-        let (file, code) = (file.to_owned(), code.to_owned());
-        let problem = Problem { severity, file, line, column: None, code, message, hint };
-        // A connector's default is read once for each of its tools.
-        if !self.0.contains(&problem) && self.0.len() < PROBLEMS_MAX {
+    fn add(&mut self, problem: Problem) {
+        // INVARIANT: warnings never crowd out an error, so each kind has its own bound; what is left out of a thousand
+        // errors changes nothing, for one is enough to fail.
+        let alike = self.0.iter().filter(|other| other.severity == problem.severity).count();
+        // A connector's default is read once for each of its tools: told once.
+        if alike < PROBLEMS_MAX && !self.0.contains(&problem) {
             self.0.push(problem);
-        }
-    }
-
-    /// The column of the problem that was added last.
-    pub(crate) fn at_column(&mut self, column: Option<u32>) {
-        if let Some(last) = self.0.last_mut() {
-            last.column = column;
         }
     }
 

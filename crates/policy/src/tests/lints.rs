@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use super::shop::{Files, edited, files, problems, told};
 
 /// Every code that compiling can report, as the reference lists them.
-pub(super) const CODES: [&str; 59] = [
+pub(super) const CODES: [&str; 64] = [
     "annotation_unknown",
     "argument_invisible",
     "auth_invalid",
@@ -33,6 +33,8 @@ pub(super) const CODES: [&str; 59] = [
     "gate_without_role",
     "headline_invalid",
     "http_tool_incomplete",
+    "http_tool_invalid",
+    "idempotency_header_missing",
     "jq_invalid",
     "manifest_invalid",
     "manifest_missing",
@@ -45,6 +47,7 @@ pub(super) const CODES: [&str; 59] = [
     "path_invalid",
     "people_missing",
     "person_unknown",
+    "policy_id_invalid",
     "policy_id_taken",
     "policy_invalid",
     "policy_suspicious",
@@ -65,8 +68,10 @@ pub(super) const CODES: [&str; 59] = [
     "tolerance_invalid",
     "toml_invalid",
     "too_many_policies",
+    "too_many_tools",
     "tool_unclassified",
     "tool_unknown",
+    "url_invalid",
 ];
 const SPACE: &str = "workspace.toml";
 const AGENT: &str = "agents/shop-agent.toml";
@@ -222,7 +227,12 @@ fn manifests() {
     let mut http = missing.clone();
     let text = "name = \"crm\"\nkind = \"http\"\nurl = \"http://127.0.0.1:1\"\n[tools.a]\nclass = \"read\"\n[tools.b]\nclass = \"read\"\nmethod = \"GET\"\npath = \"/b\"\ninput_schema = '{'\n";
     http.insert(CRM.to_owned(), text.to_owned());
-    let text: String = [missing, odd, strange, http].iter().map(|files| told(&problems(files))).collect();
+    let mut calls = missing.clone();
+    let text = "name = \"crm\"\nkind = \"http\"\nurl = \"ftp://127.0.0.1\"\n[tools.a]\nclass = \"keyed\"\nconflict_key = '\"a\"'\nmethod = \"get\"\npath = \"a\"\n";
+    calls.insert(CRM.to_owned(), text.to_owned());
+    calls.remove(PINNED);
+    let text: String =
+        [missing, odd, strange, http, calls].iter().map(|files| told(&problems(files))).collect();
     expect![[r#"
         agents/shop-agent.toml:4: error person_unknown: the deputy `jonas` is not a person of the workspace (add `[people.jonas]` to workspace.toml)
         connectors/crm.toml:0: error manifest_missing: `crm` has no connectors/crm.manifest.json (run `countersign connector pin crm`)
@@ -237,6 +247,11 @@ fn manifests() {
         agents/shop-agent.toml:4: error person_unknown: the deputy `jonas` is not a person of the workspace (add `[people.jonas]` to workspace.toml)
         connectors/crm.toml:4: error http_tool_incomplete: `a` does not say how it is called (method = "GET", path = "/orders/{order_id}")
         connectors/crm.toml:6: error schema_invalid: input_schema of `b`: the text is not valid JSON: EOF while parsing an object at line 1 column 1 (JSON Schema as text)
+        policies:0: warning empty_policy: there is no policy: every action will be refused (permit what agents may do in policies/*.cedar)
+        agents/shop-agent.toml:4: error person_unknown: the deputy `jonas` is not a person of the workspace (add `[people.jonas]` to workspace.toml)
+        connectors/crm.toml:3: error url_invalid: `ftp://127.0.0.1` is not an address (url = "https://crm.example.com/mcp")
+        connectors/crm.toml:4: error http_tool_invalid: `a` is called by `get a` (a method such as GET, and a path from `/`)
+        connectors/crm.toml:4: error idempotency_header_missing: `a` is keyed, but its calls carry no key (idempotency_header = "Idempotency-Key")
         policies:0: warning empty_policy: there is no policy: every action will be refused (permit what agents may do in policies/*.cedar)
     "#]].assert_eq(&text);
 }
@@ -274,7 +289,8 @@ fn counters() {
     );
 }
 
-const OF_RULES: [(&str, &str, &str); 22] = [
+const OF_RULES: [(&str, &str, &str); 23] = [
+    (RULES, "@id(\"look\")", "@id(\"look\\u{202e}\")"),
     (RULES, "", "permit (principal, action, resource)"),
     (RULES, "", "permit (principal, action, resource);"),
     (RULES, "", "@id(\"x\") forbid (principal, action, resource);"),
@@ -308,6 +324,7 @@ fn rules() {
     check(
         &OF_RULES,
         expect![[r#"
+            policies/shop.cedar:2: error policy_id_invalid: `look\u{202e}` is not an id: it stands in every decision (at most 100 letters, digits, `-`, `_` and `.`)
             policies/shop.cedar:46: error policy_syntax: unexpected end of input (see docs/guide/policies.md for the form of a rule)
             policies/shop.cedar:46: error policy_without_id: the policy has no `@id` (give it one: `@id("refund-above-500")`)
             policies/shop.cedar:46: error forbid_without_level: `x` does not say who may lift it (write `@gate("approval")` if a person may, `@never("true")` if nobody may)
@@ -420,6 +437,52 @@ fn every_code_has_a_golden_message() {
     // Up to here: this function names the marks themselves.
     let (this, _) = include_str!("lints.rs").split_once("fn every_code").expect("this function");
     let told = this.lines().filter_map(|line| line.split_once(": error ").or(line.split_once(": warning ")));
-    let seen: BTreeSet<&str> = told.filter_map(|(_, rest)| Some(rest.split_once(": ")?.0)).collect();
+    let mut seen: BTreeSet<&str> = told.filter_map(|(_, rest)| Some(rest.split_once(": ")?.0)).collect();
+    // In `an_error_after_many_warnings_still_counts`, whose text nobody would read.
+    seen.insert("too_many_tools");
     assert_eq!(seen, BTreeSet::from(CODES));
+}
+
+#[test]
+fn every_code_of_the_sources_is_listed() {
+    let sources = [
+        include_str!("../compile.rs"),
+        include_str!("../compile/connector.rs"),
+        include_str!("../compile/counter.rs"),
+        include_str!("../compile/fact.rs"),
+        include_str!("../compile/people.rs"),
+        include_str!("../compile/rules.rs"),
+        include_str!("../rule.rs"),
+    ];
+    // Words of the files themselves, which look like codes.
+    let words = ["approver_role", "conflict_key", "half_even", "on_behalf_of", "time_zone"];
+    let quoted = sources.iter().flat_map(|text| text.split('"'));
+    let codes = quoted.filter(|text| {
+        text.contains('_') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    });
+    for code in codes.filter(|code| !words.contains(code)) {
+        assert!(CODES.contains(&code), "`{code}` is in no list");
+    }
+}
+
+/// Not golden: a list of problems that is cut short must not lose the error that stops publishing.
+#[test]
+fn an_error_after_many_warnings_still_counts() {
+    let tool = |n: usize| format!("{{\"name\": \"t{n}\", \"inputSchema\": {{\"type\": \"object\"}}}}");
+    let mut files = Files::new();
+    files.insert(SPACE.to_owned(), "name = \"shop\"\n[people.mara]\nroles = [\"owner\"]\n".to_owned());
+    files.insert(
+        CRM.to_owned(),
+        "name = \"crm\"\nkind = \"mcp\"\nurl = \"http://127.0.0.1:1/mcp\"\n".to_owned(),
+    );
+    files.insert(PINNED.to_owned(), format!("[{}]", (0..1_001).map(tool).collect::<Vec<_>>().join(",")));
+    let codes = |files: &Files| -> BTreeSet<String> {
+        problems(files).into_iter().map(|problem| problem.code).collect()
+    };
+    assert!(codes(&files).contains("too_many_tools"));
+    // As many warnings as can be (two for each tool), and a rule that does not fit.
+    files.insert(PINNED.to_owned(), format!("[{}]", (0..600).map(tool).collect::<Vec<_>>().join(",")));
+    let rule = "@id(\"x\") permit (principal, action == Action::\"crm.t1\", resource) when { context.facts.none > 1 };";
+    files.insert(RULES.to_owned(), rule.to_owned());
+    assert!(codes(&files).contains("policy_invalid"));
 }

@@ -19,7 +19,6 @@ fn expressions_that_could_harm_are_refused() {
         "\"a\\(\"b\\(repeat(1))\")c\" | .",
         "\"x\" # \"\n| env",
         "\".\" + \"\\(1)\" | until(false; .)",
-        ".output | fromjson",
         ")",
         ".a |",
         "nosuch(.a)",
@@ -45,7 +44,6 @@ fn expressions_that_could_harm_are_refused() {
         "\"a\\(\"b\\(repeat(1))\")c\" | .": `repeat` is not allowed: an expression must end, and see only what it is given
         "\"x\" # \"\n| env": comments are not allowed: write them beside the expression
         "\".\" + \"\\(1)\" | until(false; .)": `until` is not allowed: an expression must end, and see only what it is given
-        ".output | fromjson": TAKEN
         ")": a bracket is closed that was not opened
         ".a |": it ends where jq expects: term
         "nosuch(.a)": there is no filter `nosuch`
@@ -85,4 +83,8 @@ fn an_answer_that_is_nested_too_deep_or_says_a_key_twice_is_a_text() {
     assert_eq!(kind(r#"{"a":1}"#), "\"object\"");
     assert_eq!(kind(r#"{"a":1,"a":2}"#), "\"string\"");
     assert_eq!(kind(&"[".repeat(100_000)), "\"string\"");
+    // Reading JSON by name has the same bounds: a parser without them would exhaust the stack.
+    let deep = "[".repeat(100_000);
+    let query = Query::compile(".output | fromjson").unwrap();
+    assert!(query.one(Scope { output: Some(&deep), ..Scope::default() }).is_err());
 }
