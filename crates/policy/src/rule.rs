@@ -130,8 +130,8 @@ pub(crate) fn parse(file: &str, text: &str, roles: &[String], problems: &mut Pro
                 for error in errors.iter() {
                     let place = place_in(error, statement);
                     let (line, column) = line_and_column(text, start + place.unwrap_or(0));
-                    problems.error(file, line, "policy_syntax", error.to_string(), SYNTAX_HINT);
-                    problems.at_column(place.map(|_| column));
+                    let place = (line, place.map(|_| column));
+                    problems.error_at(file, place, "policy_syntax", error.to_string(), SYNTAX_HINT);
                 }
             }
         }

@@ -3,6 +3,7 @@
 mod arguments; // what reaches a tool
 mod example; // the retail workspace and the guide's snippets
 mod facts; // money, other facts, look-ups, keys, headlines
+mod limits; // what a hostile folder, agent or system may cost
 mod lints; // one golden message for each code
 mod people; // who may answer
 mod plans; // what changes between two bundles

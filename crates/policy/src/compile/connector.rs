@@ -17,6 +17,7 @@ use crate::tool::{LookUp, ToolSpec, manifest_digest};
 const CLASSES: [&str; 5] = ["read", "keyed", "once", "compensable", "irreversible"];
 const TIMEOUT_DEFAULT: Millis = Millis(10_000);
 const TIMEOUT_MAX: i64 = 300_000;
+const NAMES_SHOWN: usize = 20;
 /// Steps back in one match of a pattern.
 const BACKTRACKS_MAX: usize = 10_000;
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -244,7 +245,7 @@ impl Work<'_> {
         for tool in connector.tools.keys().filter(|tool| !declares && !names.contains(tool.as_str())) {
             let line = line_with(text, &format!("[tools.{tool}"));
             let hint = nearest(tool, names.iter().copied()).map_or_else(
-                || format!("pinned are {}", names.iter().copied().collect::<Vec<_>>().join(", ")),
+                || format!("pinned are {}", some_of(&names)),
                 |near| format!("did you mean `{near}`?"),
             );
             self.problems.error(file, line, "tool_unknown", format!("`{name}` has no tool `{tool}`"), hint);
@@ -385,6 +386,15 @@ impl Work<'_> {
             }
         }
         Some(spec)
+    }
+}
+
+/// Some names, for a hint.
+fn some_of(names: &BTreeSet<&str>) -> String {
+    let shown: Vec<&str> = names.iter().copied().take(NAMES_SHOWN).collect();
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -136,8 +136,7 @@ impl Work<'_> {
         };
         for error in result.validation_errors() {
             let (file, line, column) = place(error.policy_id(), error);
-            self.problems.error(&file, line, "policy_invalid", said(error), INVALID_HINT);
-            self.problems.at_column(column);
+            self.problems.error_at(&file, (line, column), "policy_invalid", said(error), INVALID_HINT);
         }
         for warning in result.validation_warnings() {
             let (file, line, _) = place(warning.policy_id(), warning);
