@@ -114,6 +114,7 @@ fn text(result: &CallToolResult) -> String {
 async fn a_client_sees_the_tools_own_words_or_a_handle() {
     let shop = Arc::new(Shop::default());
     let url = serve(shop.clone()).await;
+    rustls::crypto::ring::default_provider().install_default().ok();
     let client = ().serve(StreamableHttpClientTransport::from_uri(url)).await.unwrap();
     let names: Vec<String> =
         client.list_all_tools().await.unwrap().iter().map(|tool| tool.name.to_string()).collect();
