@@ -11,7 +11,7 @@ use kernel::state;
 use crate::desk::Desk;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::propose::{found, subject_of};
+use crate::ruling::{found, subject_of};
 
 /// The longest reason that a person may give.
 const REASON_BYTES_MAX: usize = 16 * 1024;

@@ -11,14 +11,14 @@ use kernel::clock::Millis;
 use kernel::event::Event;
 use kernel::id::ActionId;
 use kernel::judge::Judge;
-use kernel::ports::{Call, FailureClass, Output};
+use kernel::ports::{Answer, Call, FailureClass, Output};
 use kernel::timer::Purpose;
 use serde_json::Value;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Named};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::propose::{found, record};
+use crate::ruling::found;
 
 /// A look-up that failed is made again after this, doubled each time up to a minute.
 const LOOK_UP_AGAIN: Millis = Millis(2_000);
@@ -26,7 +26,7 @@ const LOOK_UP_AGAIN: Millis = Millis(2_000);
 impl Desk {
     /// The entries that set about settling an unknown: a look-up later, or a person.
     /// A call that may be repeated is, at once, and needs none.
-    pub(crate) fn settling(&self, action: &Action) -> Vec<(Event, crate::desk::Named)> {
+    pub(crate) fn settling(&self, action: &Action) -> Vec<(Event, Named)> {
         let handed_over = Event::ActionHandedOver { action: action.id.clone(), attempt: action.attempts };
         if action.attempts >= ATTEMPTS_MAX {
             return vec![(handed_over, vec![])];
@@ -250,4 +250,23 @@ fn answered(outcome: Outcome) -> bool {
 pub(crate) fn log_failure(id: &ActionId, error: &Error) {
     // The action keeps its last durable state; recovery takes it up.
     tracing::error!(action = %id, %error, "an action could not be carried on");
+}
+
+/// What an answer means for the record, with its payload.
+pub(crate) fn record(
+    desk: &Desk,
+    answer: &Answer,
+    subject: &str,
+    scope: &str,
+) -> Result<(Outcome, Named), Error> {
+    let output = |output: &Output| desk.seal("output", subject, scope, &kernel::json::canonical(output));
+    let cause = |cause: &str| desk.seal("cause", subject, scope, cause.as_bytes());
+    Ok(match answer {
+        Answer::Output(answer) if answer.is_error => {
+            (Outcome::Failed(FailureClass::Refused), vec![output(answer)?])
+        }
+        Answer::Output(answer) => (Outcome::Confirmed, vec![output(answer)?]),
+        Answer::Failed { class, cause: why, .. } => (Outcome::Failed(*class), vec![cause(why)?]),
+        Answer::Unknown { cause: why } => (Outcome::Unknown(Cause::Cut), vec![cause(why)?]),
+    })
 }

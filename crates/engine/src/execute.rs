@@ -21,7 +21,7 @@ use crate::effect::log_failure;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::facts::NoFacts;
-use crate::propose::{decided_payloads, found, masked, rule, seal_facts};
+use crate::ruling::{decided_payloads, found, rule, seal_facts, subject_of};
 
 /// When facts cannot be had for a passing reason, an approved action is tried again after this.
 const TRY_AGAIN: Millis = Millis(5_000);
@@ -163,8 +163,11 @@ impl AgainOrder {
             (_, None) => true,
             (None, Some(_)) => false,
         };
-        let redact = approval.as_ref().map(|approval| &approval.obligations.redact);
-        let headline = judge.headline(&action.tool, &masked(&self.arguments, redact), known);
+        let mut readable = self.arguments.clone();
+        if let Some(approval) = &approval {
+            kernel::redact::mask(&mut readable, &approval.obligations.redact);
+        }
+        let headline = judge.headline(&action.tool, &readable, known);
         let decided =
             decided_payloads(desk, &ruling, &counters, &headline, &self.subject, &scope, self.fact_payloads)?;
         let difference = (!moved.is_empty())
@@ -201,7 +204,7 @@ fn holders(
     action: &Action,
     approval: &Approval,
 ) -> Result<BTreeMap<PersonId, BTreeSet<Role>>, Error> {
-    let run = crate::propose::subject_of(desk.table(), &action.run)?;
+    let run = subject_of(desk.table(), &action.run)?;
     let mut holders = BTreeMap::new();
     for person in approval.given.keys() {
         let Some(roles) = state::person(desk.table(), person) else { continue };

@@ -11,12 +11,14 @@ mod engine; // the handle, starting and stopping
 mod error; // why a command was not carried out
 mod execute; // decided again, then performed
 mod facts; // facts fetched by the server
+mod first; // the first append of a proposal
 mod follow; // views and live readers, from durable entries
 mod locks; // one at a time, by key
 mod owner; // the owner's loop
 mod payload; // sealed payloads
 mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
+mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
 
 pub use engine::{Engine, Head, Limits, Parts, Stats};

@@ -3,27 +3,28 @@
 //! Parse → serialise by idempotency key and by conflict key → fetch facts → decide inside the owner → one append.
 //! The work goes on when the caller goes away: whoever comes back with the same key finds the same action.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernel::action::{self, Action, ApprovalDraft, Outcome, Proposal, Ruling};
+use kernel::action::{self, Action, Outcome, Proposal, Ruling};
 use kernel::actor::Actor;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
-use kernel::event::{Event, FactRef};
-use kernel::id::{ActionId, ApprovalId, RunId, TimerId, ToolId};
-use kernel::judge::{Fact, FactFault, Judge, Judgement, ParseError, Question, RunSubject, Verdict};
-use kernel::ports::{Answer, Call, FailureClass, Output};
+use kernel::id::{ActionId, RunId, ToolId};
+use kernel::judge::{Judge, ParseError};
+use kernel::ports::{Call, FailureClass};
 use kernel::refusal::Refusal;
-use kernel::state::{self, Table};
-use serde_json::{Value, json};
+use kernel::state;
+use serde_json::Value;
 
-use crate::desk::{Desk, Named};
+use crate::desk::Named;
+use crate::effect::record;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::facts::NoFacts;
+use crate::first::{First, FirstOrder};
 use crate::locks::Guard;
+use crate::ruling::{found, seal_facts};
 
 /// The longest text that an agent may give as its reason.
 const REASON_BYTES_MAX: usize = 16 * 1024;
@@ -63,18 +64,6 @@ pub(crate) struct Parsed {
     pub(crate) subject: String,
     pub(crate) reason: Option<String>,
     pub(crate) timeout: Millis,
-}
-
-/// What the first append decided.
-enum First {
-    /// Perform it: a write is intended.
-    Perform(Box<Action>),
-    /// An autonomous read: call first, record after.
-    Read(Box<Ruling>, Named),
-    /// Nothing to perform now.
-    Done(Box<Action>),
-    /// Another action holds the record.
-    Held(ActionId),
 }
 
 impl Engine {
@@ -356,241 +345,4 @@ enum Stop {
 
 fn waits_for_others(action: &Action) -> bool {
     action.status == action::Status::Waiting
-}
-
-/// Seals each fact under its name.
-pub(crate) fn seal_facts(
-    engine: &Engine,
-    facts: &[Fact],
-    subject: &str,
-    scope: &str,
-) -> Result<Named, Error> {
-    facts
-        .iter()
-        .map(|fact| {
-            let bytes = kernel::json::canonical(fact);
-            let sealed = engine.inner.payloads.seal(subject, scope, &bytes).map_err(Error::Payload)?;
-            Ok((format!("fact.{}", fact.name), sealed))
-        })
-        .collect()
-}
-
-pub(crate) fn fact_refs(facts: &[Fact]) -> Vec<FactRef> {
-    facts
-        .iter()
-        .map(|fact| FactRef {
-            name: fact.name.clone(),
-            source: fact.source.clone(),
-            version: fact.version,
-            read_at: fact.read_at,
-        })
-        .collect()
-}
-
-pub(crate) fn found(table: &dyn Table, id: &ActionId) -> Result<Action, Error> {
-    state::action(table, id).ok_or_else(|| Refusal::NotFound { what: "action", id: id.to_string() }.into())
-}
-
-/// What policy may know of a run now.
-pub(crate) fn subject_of(table: &dyn Table, run: &RunId) -> Result<RunSubject, Error> {
-    let row = state::run(table, run)
-        .ok_or_else(|| Error::Refused(Refusal::NotFound { what: "run", id: run.to_string() }))?;
-    let agent = state::agent(table, &row.agent)
-        .ok_or_else(|| Error::Refused(Refusal::AgentUnknown { agent: row.agent.to_string() }))?;
-    Ok(RunSubject {
-        run: row.id,
-        agent: row.agent,
-        owner: agent.owner,
-        stage: agent.stage,
-        on_behalf_of: row.on_behalf_of,
-        depth: 0,
-        tainted: false,
-    })
-}
-
-/// Judges inside the owner: counters are read where they are reserved, so no two actions see the same room.
-pub(crate) fn rule(
-    desk: &Desk,
-    judge: &dyn Judge,
-    run: &RunId,
-    tool: &ToolId,
-    arguments: &Value,
-    facts: Result<&[Fact], &(String, FactFault)>,
-) -> Result<(Ruling, Value), Error> {
-    let mut question = Question {
-        workspace: desk.workspace.clone(),
-        run: subject_of(desk.table(), run)?,
-        tool: tool.clone(),
-        arguments: arguments.clone(),
-        facts: facts.unwrap_or(&[]).to_vec(),
-        counters: BTreeMap::new(),
-    };
-    let counters = facts
-        .map_err(|(name, fault)| (name.clone(), *fault))
-        .and_then(|_| judge.counters(&question, desk.now).map_err(|fault| ("counters".to_owned(), fault)));
-    let (judgement, counters) = match counters {
-        Ok(counters) => {
-            for used in &counters {
-                let count = state::counter(desk.table(), &used.key).unwrap_or_default();
-                question.counters.insert(used.name.clone(), count.committed.saturating_add(count.reserved));
-            }
-            (judge.judge(&question), counters)
-        }
-        Err((name, fault)) => (no_fact(&name, fault), vec![]),
-    };
-    let values = json!(question.counters);
-    let ruling = Ruling {
-        judgement,
-        bundle: judge.bundle(),
-        judge: judge.version().to_owned(),
-        facts: fact_refs(facts.unwrap_or(&[])),
-        counters,
-    };
-    Ok((ruling, values))
-}
-
-/// Arguments without what a gate hides from approvers; for lines that the server writes about them.
-pub(crate) fn masked(arguments: &Value, redact: Option<&BTreeSet<String>>) -> Value {
-    let mut masked = arguments.clone();
-    for pointer in redact.into_iter().flatten() {
-        if let Some(hidden) = masked.pointer_mut(pointer) {
-            *hidden = Value::String("(redacted)".to_owned());
-        }
-    }
-    masked
-}
-
-/// A fact that is not there, or not what was declared: `never`, with that reason.
-fn no_fact(name: &str, fault: FactFault) -> Judgement {
-    let code = match fault {
-        FactFault::Absent => "fact_absent",
-        FactFault::Invalid => "fact_invalid",
-    };
-    Judgement {
-        verdict: Verdict::Never,
-        rules: vec![],
-        code: code.to_owned(),
-        obligations: None,
-        request: json!({ "fact": name, "fault": fault }),
-    }
-}
-
-/// The payloads of `action.decided`.
-pub(crate) fn decided_payloads(
-    desk: &Desk,
-    ruling: &Ruling,
-    counters: &Value,
-    headline: &str,
-    subject: &str,
-    scope: &str,
-    facts: Named,
-) -> Result<Named, Error> {
-    let request = json!({ "request": ruling.judgement.request, "counters": counters });
-    let mut named = facts;
-    named.push(desk.seal("request", subject, scope, &kernel::json::canonical(&request))?);
-    named.push(desk.seal("headline", subject, scope, headline.as_bytes())?);
-    Ok(named)
-}
-
-struct FirstOrder {
-    judge: Arc<dyn Judge>,
-    proposal: Proposal,
-    by: Actor,
-    arguments: Value,
-    payloads: Named,
-    fact_payloads: Named,
-    facts: Result<Vec<Fact>, (String, FactFault)>,
-    subject: String,
-    reason: Option<String>,
-}
-
-impl FirstOrder {
-    fn decide(self, desk: &mut Desk, writes: bool) -> Result<(First, Option<Verdict>), Error> {
-        let scope = self.proposal.run.to_string();
-        // The bundle may have changed since the request was parsed; the one in force judges.
-        let judge = desk.judge()?;
-        if judge.tools().get(&self.proposal.tool).map(|tool| tool.manifest) != Some(self.proposal.manifest) {
-            return Err(
-                ParseError::UnknownTool { tool: self.proposal.tool.to_string(), nearest: None }.into()
-            );
-        }
-        state::run(desk.table(), &self.proposal.run).map(|run| run.open()).transpose()?;
-        if let Some(key) = &self.proposal.conflict_key
-            && let Some(by) = state::hold(desk.table(), key)
-        {
-            return Ok((First::Held(by), None));
-        }
-        let judge = if judge.bundle() == self.judge.bundle() { self.judge } else { judge };
-        let facts = self.facts.as_deref();
-        let known = facts.unwrap_or(&[]);
-        let (ruling, counters) =
-            rule(desk, &*judge, &self.proposal.run, &self.proposal.tool, &self.arguments, facts)?;
-        let headline = judge.headline(&self.proposal.tool, &self.arguments, known);
-        let decided =
-            decided_payloads(desk, &ruling, &counters, &headline, &self.subject, &scope, self.fact_payloads)?;
-        let verdict = ruling.judgement.verdict;
-        if !writes && verdict == Verdict::Autonomous {
-            return Ok((First::Read(Box::new(ruling), decided), Some(verdict)));
-        }
-        let subject = subject_of(desk.table(), &self.proposal.run)?;
-        let page = json!({
-            "headline": headline,
-            "tool": self.proposal.tool,
-            "class": self.proposal.class,
-            "arguments": self.arguments,
-            "facts": known,
-            "rules": ruling.judgement.rules,
-            "agent_says": self.reason,
-            "agent": subject.agent,
-            "on_behalf_of": subject.on_behalf_of,
-            "action": self.proposal.action,
-        });
-        let shown = desk.seal("shown", &self.subject, &scope, &kernel::json::canonical(&page))?;
-        let draft = ApprovalDraft {
-            approval: ApprovalId::new(desk.now, kernel::clock::chance(&*desk.entropy)),
-            timer: TimerId::new(desk.now, kernel::clock::chance(&*desk.entropy)),
-            shown: shown.1.commitment,
-        };
-        let events = action::propose(&self.proposal, &ruling, &draft, desk.now);
-        let (mut proposed, mut decided, mut shown) = (Some(self.payloads), Some(decided), Some(vec![shown]));
-        let events = events
-            .into_iter()
-            .map(|event| {
-                let named = match &event {
-                    Event::ActionProposed { .. } => proposed.take(),
-                    Event::ActionDecided(_) => decided.take(),
-                    Event::ApprovalRequested { .. } => shown.take(),
-                    _ => None,
-                };
-                (event, named.unwrap_or_default())
-            })
-            .collect();
-        desk.write(&self.by, Some(&self.proposal.run), events)?;
-        let action = found(desk.table(), &self.proposal.action)?;
-        let first = if action.status == action::Status::Intended {
-            First::Perform(Box::new(action))
-        } else {
-            First::Done(Box::new(action))
-        };
-        Ok((first, Some(verdict)))
-    }
-}
-
-/// What an answer means for the record, with its payload.
-pub(crate) fn record(
-    desk: &Desk,
-    answer: &Answer,
-    subject: &str,
-    scope: &str,
-) -> Result<(Outcome, Named), Error> {
-    let output = |output: &Output| desk.seal("output", subject, scope, &kernel::json::canonical(output));
-    let cause = |cause: &str| desk.seal("cause", subject, scope, cause.as_bytes());
-    Ok(match answer {
-        Answer::Output(answer) if answer.is_error => {
-            (Outcome::Failed(FailureClass::Refused), vec![output(answer)?])
-        }
-        Answer::Output(answer) => (Outcome::Confirmed, vec![output(answer)?]),
-        Answer::Failed { class, cause: why, .. } => (Outcome::Failed(*class), vec![cause(why)?]),
-        Answer::Unknown { cause: why } => (Outcome::Unknown(action::Cause::Cut), vec![cause(why)?]),
-    })
 }

@@ -52,6 +52,16 @@ impl EffectClass {
     pub fn repeatable(self) -> bool {
         matches!(self, Self::Read | Self::Keyed)
     }
+
+    /// What a person who is asked should know about taking it back.
+    pub fn undo(self) -> &'static str {
+        match self {
+            Self::Read => "It only reads: there is nothing to undo.",
+            Self::Compensable => "It can be undone by another action.",
+            Self::Keyed | Self::Once => "No way of undoing it is declared.",
+            Self::Irreversible => "It cannot be undone.",
+        }
+    }
 }
 
 /// A tool as the bundle pins it.

@@ -13,6 +13,7 @@ pub mod json; // bounded, strict, canonical JSON
 pub mod judge; // what a bundle says about an action
 pub mod money; // decimal text to integer minor units
 pub mod ports; // what the engine needs from outside
+pub mod redact; // hiding members of arguments from people
 pub mod refusal; // the rules said no
 pub mod run; // one piece of work of an agent
 pub mod state; // rows, and how entries change them
