@@ -273,6 +273,9 @@ pub(crate) enum Connector {
 /// `doctor`
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
+    /// Say that a clock which jumped is right: approvals expire again
+    #[arg(long)]
+    pub(crate) accept_clock: bool,
     /// Leave out the disk probe
     #[arg(long)]
     pub(crate) no_probe: bool,

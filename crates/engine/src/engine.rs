@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -101,8 +101,8 @@ pub struct Stats {
     pub views_failed: Option<String>,
     /// The journal failed, and why.
     pub journal_failed: Option<String>,
-    /// The wall clock jumped by this many milliseconds: expiries are paused.
-    pub clock_jumped: i64,
+    /// The wall clock is off by this many milliseconds since it jumped: expiries are paused.
+    pub clock_off: i64,
 }
 
 pub(crate) struct Inner {
@@ -123,7 +123,7 @@ pub(crate) struct Inner {
     durable: Arc<watch::Sender<Durable>>,
     applied: Arc<watch::Sender<u64>>,
     views_failed: Arc<watch::Sender<Option<String>>>,
-    clock_jumped: Arc<watch::Sender<i64>>,
+    clock_off: Arc<AtomicI64>,
     live: broadcast::Sender<Arc<Entry>>,
     follower_stop: Arc<AtomicBool>,
 }
@@ -181,7 +181,7 @@ impl Engine {
             .map_err(|error| Error::Journal(error.to_string()))?;
 
         let (queue, tasks) = mpsc::channel(parts.limits.queue_len_max);
-        let clock_jumped = Arc::new(watch::Sender::new(0));
+        let clock_off = Arc::new(AtomicI64::new(0));
         let inner = Arc::new(Inner {
             queue,
             judge: RwLock::new(None),
@@ -200,7 +200,7 @@ impl Engine {
             durable: durable.clone(),
             applied,
             views_failed,
-            clock_jumped: clock_jumped.clone(),
+            clock_off: clock_off.clone(),
             live,
             follower_stop,
         });
@@ -228,7 +228,7 @@ impl Engine {
             }
         });
         let mut news = durable.subscribe();
-        let owner = Owner::new(desk, parts.journal, tasks, durable, on_timer, clock_jumped);
+        let owner = Owner::new(desk, parts.journal, tasks, durable, on_timer, clock_off);
         let failed = engine.inner.durable.clone();
         let running = engine.inner.tracker.spawn(owner.run());
         engine.inner.tracker.spawn(async move {
@@ -427,13 +427,8 @@ impl Engine {
             under_way: self.inner.under_way.load(Ordering::Relaxed),
             views_failed: self.inner.views_failed.borrow().clone(),
             journal_failed: self.inner.durable.borrow().failed.clone(),
-            clock_jumped: *self.inner.clock_jumped.borrow(),
+            clock_off: self.inner.clock_off.load(Ordering::Relaxed),
         }
-    }
-
-    /// An operator looked at the clock and accepts it: expiries go on.
-    pub fn accept_clock(&self) {
-        self.inner.clock_jumped.send_replace(0);
     }
 
     /// Whether new actions are still taken.

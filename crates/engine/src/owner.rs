@@ -11,11 +11,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use journal::{Batch, Journal};
 use kernel::clock::{Millis, Now};
 use kernel::event::Event;
+use kernel::state::{self, CLOCK_JUMP};
 use kernel::timer::{Purpose, Timer};
 use tokio::sync::{mpsc, watch};
 
@@ -33,8 +35,6 @@ pub(crate) type OnTimer = Box<dyn Fn(Purpose) + Send>;
 const DRAIN_MAX: usize = 1_024;
 /// Commands whose replies may wait for the disk; beyond it the queue pushes back.
 const UNRELEASED_MAX: usize = 16_384;
-/// A clock that moved by more than this against the steady one has jumped (DESIGN §3).
-const JUMP: i64 = 5_000;
 /// The longest nap between looks at the clock.
 const NAP_MS_MAX: i64 = 1_000;
 
@@ -51,7 +51,7 @@ pub(crate) struct Owner {
     pub(crate) queue: mpsc::Receiver<Task>,
     pub(crate) durable: Arc<watch::Sender<Durable>>,
     pub(crate) on_timer: OnTimer,
-    pub(crate) clock_jumped: Arc<watch::Sender<i64>>,
+    pub(crate) clock_off: Arc<AtomicI64>,
     last: Now,
     unreleased: VecDeque<(u64, Release)>,
 }
@@ -63,10 +63,10 @@ impl Owner {
         queue: mpsc::Receiver<Task>,
         durable: Arc<watch::Sender<Durable>>,
         on_timer: OnTimer,
-        clock_jumped: Arc<watch::Sender<i64>>,
+        clock_off: Arc<AtomicI64>,
     ) -> Self {
         let last = desk.clock.now();
-        Self { desk, journal, queue, durable, on_timer, clock_jumped, last, unreleased: VecDeque::new() }
+        Self { desk, journal, queue, durable, on_timer, clock_off, last, unreleased: VecDeque::new() }
     }
 
     /// Runs until every handle is gone.
@@ -118,11 +118,8 @@ impl Owner {
         let drift = (now.wall.0 - self.last.wall.0) - (now.steady.0 - self.last.steady.0);
         self.last = now;
         self.desk.now = self.desk.now.max(now.wall);
-        if drift.abs() > JUMP {
-            tracing::warn!(drift_ms = drift, "the wall clock jumped; expiries are paused");
-            let total = *self.clock_jumped.borrow() + drift;
-            // A jump back to where it was resolves it; otherwise an operator does.
-            self.clock_jumped.send_replace(if total.abs() > JUMP { total } else { 0 });
+        if drift.abs() > CLOCK_JUMP.0 {
+            tracing::warn!(drift_ms = drift, "the wall clock jumped");
             let event = Event::ClockJumped { by: Millis(drift) };
             if let Err(error) = self.desk.write(&kernel::actor::Actor::Server, None, vec![(event, vec![])]) {
                 tracing::error!(%error, "the clock jump could not be recorded");
@@ -132,12 +129,15 @@ impl Owner {
 
     /// Decides timers that are due against state, so each fires once.
     fn fire_timers(&mut self) {
-        if *self.clock_jumped.borrow() != 0 {
+        let off = state::workspace(self.desk.table()).clock_off;
+        self.clock_off.store(off.0, Ordering::Relaxed);
+        if off.0 != 0 {
             return;
         }
+        // `at` does not go back, the wall clock may: nothing expires before both say so.
+        let now = self.desk.now.min(self.last.wall);
         for _ in 0..DRAIN_MAX {
-            let Some(timer) =
-                self.desk.timers.values().next().filter(|timer| timer.due <= self.desk.now).cloned()
+            let Some(timer) = self.desk.timers.values().next().filter(|timer| timer.due <= now).cloned()
             else {
                 return;
             };
@@ -147,9 +147,9 @@ impl Owner {
 
     fn fire(&mut self, timer: Timer) {
         let mut events = vec![(Event::TimerFired { timer: timer.id.clone(), due: timer.due }, vec![])];
-        let run = kernel::state::action(self.desk.table(), timer.purpose.action()).map(|action| action.run);
+        let run = state::action(self.desk.table(), timer.purpose.action()).map(|action| action.run);
         if let Purpose::Expire { approval, .. } = &timer.purpose
-            && let Some(approval) = kernel::state::approval(self.desk.table(), approval)
+            && let Some(approval) = state::approval(self.desk.table(), approval)
         {
             events.extend(approval.expire(self.desk.now).into_iter().map(|event| (event, vec![])));
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use kernel::actor::Actor;
+use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::event::Event;
 use kernel::judge::Judge;
@@ -65,6 +66,17 @@ impl Engine {
             .await?;
         *self.inner.judge.write().expect("no panic while the lock is held") = Some(new);
         Ok(seq)
+    }
+
+    /// An operator looked at a jumped clock and accepts it: expiries go on. Without a jump nothing is recorded.
+    pub async fn accept_clock(&self, by: Actor) -> Result<(), Error> {
+        self.ask(move |desk| {
+            if state::workspace(desk.table()).clock_off != Millis(0) {
+                desk.write(&by, None, vec![(Event::ClockAccepted {}, vec![])])?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Records events that need no decision of a noun: keys made and revoked.

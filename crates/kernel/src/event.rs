@@ -66,6 +66,9 @@ pub enum Event {
     /// The wall clock moved by more than five seconds against the steady one.
     #[serde(rename = "clock.jumped")]
     ClockJumped { by: Millis },
+    /// An operator looked at a jumped clock and accepts it: expiries go on.
+    #[serde(rename = "clock.accepted")]
+    ClockAccepted {},
     /// A bundle of workspace files came into force. Payload: `files`.
     #[serde(rename = "bundle.published")]
     BundlePublished {
@@ -222,6 +225,7 @@ impl Event {
         match self {
             Self::LogStarted { .. } => "log.started",
             Self::ClockJumped { .. } => "clock.jumped",
+            Self::ClockAccepted {} => "clock.accepted",
             Self::BundlePublished { .. } => "bundle.published",
             Self::AgentRegistered { .. } => "agent.registered",
             Self::AgentRetired { .. } => "agent.retired",
@@ -276,6 +280,7 @@ impl Event {
             Self::TimerSet { purpose, .. } => Some(purpose.action()),
             Self::LogStarted { .. }
             | Self::ClockJumped { .. }
+            | Self::ClockAccepted {}
             | Self::BundlePublished { .. }
             | Self::AgentRegistered { .. }
             | Self::AgentRetired { .. }

@@ -90,6 +90,9 @@ impl RowKey {
     }
 }
 
+/// A clock that moved by more than this against the steady one has jumped (DESIGN §3).
+pub const CLOCK_JUMP: Millis = Millis(5_000);
+
 /// The workspace's own row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workspace {
@@ -99,6 +102,10 @@ pub struct Workspace {
     pub published_at: Option<Millis>,
     /// One person may publish; every connector is a sandbox.
     pub setup: bool,
+    /// By how much the wall clock is off since it jumped; 0: not, or an operator accepted it. While it is off no
+    /// approval expires (DESIGN §3).
+    #[serde(default)]
+    pub clock_off: Millis,
 }
 
 /// A registered agent.
@@ -284,10 +291,26 @@ fn finish(table: &mut dyn Table, id: &ActionId, at: Millis, change: impl FnOnce(
 pub fn apply(table: &mut dyn Table, entry: &Entry) {
     let at = entry.at;
     match &entry.event {
-        Event::LogStarted { .. } | Event::ClockJumped { .. } | Event::ActionLookedUp { .. } => {}
+        Event::LogStarted { .. } | Event::ActionLookedUp { .. } => {}
+        Event::ClockJumped { by } => {
+            let mut row = workspace(table);
+            let off = Millis(row.clock_off.0.saturating_add(by.0));
+            // A jump back to where it was resolves it; otherwise an operator does.
+            row.clock_off = if off.0.saturating_abs() > CLOCK_JUMP.0 { off } else { Millis(0) };
+            table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
+        }
+        Event::ClockAccepted {} => {
+            let row = Workspace { clock_off: Millis(0), ..workspace(table) };
+            table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
+        }
         Event::BundlePublished { bundle, previous: _, setup } => {
             let files = entry.commits.get("files").copied().unwrap_or(*bundle);
-            let row = Workspace { bundle: Some((*bundle, files)), published_at: Some(at), setup: *setup };
+            let row = Workspace {
+                bundle: Some((*bundle, files)),
+                published_at: Some(at),
+                setup: *setup,
+                ..workspace(table)
+            };
             table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
         }
         Event::AgentRegistered { agent, version, owner, deputy, stage } => {

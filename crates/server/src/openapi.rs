@@ -42,6 +42,7 @@ use crate::routes;
         routes::test_connector,
         routes::create_key,
         routes::list_keys,
+        routes::accept_clock,
         routes::revoke_key,
         routes::list_entries,
         routes::follow_events,

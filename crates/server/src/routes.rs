@@ -36,6 +36,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/sessions", post(me::open_session).delete(me::close_session))
         .route("/login-links", post(me::create_link))
         .route("/status", get(status::get_status))
+        .route("/clock/accept", post(status::accept_clock))
         .route("/runs", post(runs::start_run).get(runs::list_runs))
         .route("/runs/{run}", get(runs::get_run))
         .route("/runs/{run}/finish", post(runs::finish_run))

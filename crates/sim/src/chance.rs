@@ -1,6 +1,7 @@
 //! Seeded chance and virtual time.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use kernel::clock::{Clock, Entropy, Millis, Now};
 
@@ -42,6 +43,8 @@ impl Entropy for Dice {
 #[derive(Debug)]
 pub struct Virtual {
     epoch: tokio::time::Instant,
+    /// By how much the wall clock was moved.
+    moved: AtomicI64,
 }
 
 /// 2026-01-01T00:00:00Z.
@@ -50,13 +53,19 @@ const START: i64 = 1_767_225_600_000;
 impl Virtual {
     /// Begins at a fixed date. Only inside a paused runtime.
     pub fn begin() -> Self {
-        Self { epoch: tokio::time::Instant::now() }
+        Self { epoch: tokio::time::Instant::now(), moved: AtomicI64::new(0) }
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn jump(&self, by: Millis) {
+        self.moved.fetch_add(by.0, Ordering::Relaxed);
     }
 }
 
 impl Clock for Virtual {
     fn now(&self) -> Now {
         let steady = i64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Now { wall: Millis(START + steady), steady: Millis(steady) }
+        let moved = self.moved.load(Ordering::Relaxed);
+        Now { wall: Millis(START + steady + moved), steady: Millis(steady) }
     }
 }

@@ -4,6 +4,8 @@
 //! The specification is the table of DESIGN §5: each row with each place at which the process can stop.
 
 pub mod chance; // seeded chance and virtual time
+#[cfg(test)]
+mod clock; // the wall clock jumps
 pub mod crm; // the outside system, with a ledger of its own
 pub mod memory; // journal and rows in memory, with a place to stop
 pub mod rules; // a judge of four tools and three verdicts

@@ -63,22 +63,30 @@ pub struct Ending {
 }
 
 /// What outlives a process.
-struct World {
-    disk: Arc<Disk>,
-    crm: Arc<Crm>,
-    clock: Arc<Virtual>,
-    dice: Arc<Dice>,
+pub(crate) struct World {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) crm: Arc<Crm>,
+    pub(crate) clock: Arc<Virtual>,
+    pub(crate) dice: Arc<Dice>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let disk = Arc::new(Disk::default());
+        let crm = Arc::new(Crm::new(disk.clone()));
+        Self { disk, crm, clock: Arc::new(Virtual::begin()), dice: Arc::new(Dice::new(seed)) }
+    }
 }
 
 const RECORD: &str = "order-1";
 
 /// A process of the server over a disk and an outside system.
-struct Process {
-    engine: Engine,
+pub(crate) struct Process {
+    pub(crate) engine: Engine,
 }
 
 impl Process {
-    async fn start(world: &World, process: u64) -> Result<Self, Error> {
+    pub(crate) async fn start(world: &World, process: u64) -> Result<Self, Error> {
         let World { disk, crm, clock, dice } = world;
         let store = Arc::new(MemoryStore::default());
         let rows = store.clone();
@@ -139,10 +147,8 @@ pub fn play(story: &Story, stop: Option<Stop>, seed: u64) -> Ending {
 }
 
 async fn live(story: &Story, stop: Option<Stop>, seed: u64) -> Ending {
-    let disk = Arc::new(Disk::default());
-    let crm = Arc::new(Crm::new(disk.clone()));
-    crm.plan(story.faults.iter().copied());
-    let world = World { disk, crm, clock: Arc::new(Virtual::begin()), dice: Arc::new(Dice::new(seed)) };
+    let world = World::new(seed);
+    world.crm.plan(story.faults.iter().copied());
     let (disk, crm) = (&world.disk, &world.crm);
     let process = disk.boot(stop);
     let mut published_strict = false;
@@ -175,14 +181,8 @@ async fn died(disk: &Disk) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-/// Agent and reviewer do their part against one process, until the action is settled or only a person can go on.
-async fn visit(
-    story: &Story,
-    world: &World,
-    process: u64,
-    published_strict: &mut bool,
-) -> Result<Action, Error> {
-    let engine = Process::start(world, process).await?.engine;
+/// The agent's part: its run, and its one call.
+pub(crate) async fn propose(engine: &Engine, story: &Story) -> Result<Action, Error> {
     let agent = Actor::Agent("bot".parse().expect("a name"));
     let run = engine
         .start_run(StartRun {
@@ -194,7 +194,7 @@ async fn visit(
             idempotency: None,
         })
         .await?;
-    let proposed = engine
+    engine
         .propose(Propose {
             run: run.id,
             by: agent.clone(),
@@ -205,7 +205,19 @@ async fn visit(
             repeat: false,
             wait: Millis(30_000),
         })
-        .await?;
+        .await
+}
+
+/// Agent and reviewer do their part against one process, until the action is settled or only a person can go on.
+async fn visit(
+    story: &Story,
+    world: &World,
+    process: u64,
+    published_strict: &mut bool,
+) -> Result<Action, Error> {
+    let engine = Process::start(world, process).await?.engine;
+    let proposed = propose(&engine, story).await?;
+    let agent = Actor::Agent("bot".parse().expect("a name"));
     // Durable before visible: whoever has an answer finds it on the disk.
     let promised = world.disk.entries().iter().any(|entry| entry.event.action() == Some(&proposed.id));
     assert!(promised, "an answer left before its entry was durable");

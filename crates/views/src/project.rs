@@ -54,6 +54,7 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         },
         Event::LogStarted { .. }
         | Event::ClockJumped { .. }
+        | Event::ClockAccepted {}
         | Event::BundlePublished { .. }
         | Event::AgentRegistered { .. }
         | Event::AgentRetired { .. }

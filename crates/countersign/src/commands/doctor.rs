@@ -1,6 +1,6 @@
 //! `countersign doctor`: looks for what is wrong with this installation, and says what to do.
 //!
-//! It changes nothing. Checks that need the server come last: without one, the others still help.
+//! It changes nothing, unless it is told that a clock which jumped is right. Checks that need the server come last: without one, the others still help.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -55,11 +55,15 @@ pub(super) async fn run(global: &Global, args: &Doctor, out: &Out) -> Result<()>
     let mut checks = vec![];
     if global.server.is_none() {
         directory(&global.data, &mut checks);
-        root_key(&mut checks);
+        root_key(&global.data, &mut checks);
         space(&global.data, &mut checks);
         if !args.no_probe {
             disk(&global.data, &mut checks);
         }
+    }
+    if args.accept_clock {
+        let client = super::client(global)?;
+        drop(client.post::<api::Status>("/v1/clock/accept", &serde_json::json!({})).await?);
     }
     server(global, &mut checks).await;
     if out.json {
@@ -106,9 +110,12 @@ fn directory(data: &Path, checks: &mut Vec<Check>) {
     });
 }
 
-fn root_key(checks: &mut Vec<Check>) {
-    let path =
-        std::env::var_os("COUNTERSIGN_ROOT_KEY_FILE").map(Into::into).or_else(super::serve::root_key_default);
+fn root_key(data: &Path, checks: &mut Vec<Check>) {
+    // A running server says which file it took.
+    let told = target::local(data).ok().and_then(|server| server.root_key);
+    let path = told
+        .or_else(|| std::env::var_os("COUNTERSIGN_ROOT_KEY_FILE").map(Into::into))
+        .or_else(super::serve::root_key_default);
     let Some(path): Option<std::path::PathBuf> = path else {
         checks.push(Check::warn("root key", "no home directory is known", "set COUNTERSIGN_ROOT_KEY_FILE"));
         return;

@@ -9,6 +9,7 @@ use kernel::judge::Judge as _;
 
 use crate::access::Right;
 use crate::app::App;
+use crate::body::{Json, Nothing};
 use crate::caller::Caller;
 use crate::problem::Fault;
 use crate::show;
@@ -95,11 +96,24 @@ pub(crate) fn degraded(app: &App) -> Vec<String> {
             "The lists no longer follow the journal: {cause}. Restart, or run `countersign rebuild`."
         ));
     }
-    if stats.clock_jumped != 0 {
+    if stats.clock_off != 0 {
         out.push(format!(
-            "The clock jumped by {} ms; no approval expires until it is looked at.",
-            stats.clock_jumped
+            "The clock jumped and is off by {} ms; no approval expires. Set it right, or say that it is right with \
+             `countersign doctor --accept-clock`.",
+            stats.clock_off
         ));
     }
     out
+}
+
+/// Says that a clock which jumped is right: expiries go on. Recorded; without a jump it does nothing.
+#[utoipa::path(post, path = "/v1/clock/accept", responses((status = 200, body = api::Status)))]
+pub(crate) async fn accept_clock(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<Answer<api::Status>, Fault> {
+    caller.may(Right::Publish)?;
+    app.engine.accept_clock(caller.actor()).await?;
+    get_status(State(app), caller).await
 }

@@ -105,6 +105,7 @@ fn sentence(event: &Event) -> String {
         Event::RunFinished { .. } => "The run ended.".to_owned(),
         Event::LogStarted { .. } => "The log began.".to_owned(),
         Event::ClockJumped { .. } => "The server's clock jumped.".to_owned(),
+        Event::ClockAccepted {} => "The server's clock was accepted.".to_owned(),
         Event::BundlePublished { .. } => "Rules came into force.".to_owned(),
         Event::AgentRegistered { agent, .. } => format!("The agent {agent} was registered."),
         Event::AgentRetired { agent } => format!("The agent {agent} was retired."),
