@@ -23,3 +23,5 @@ step "real work"
 scripts/real-data.sh
 step "the console, by clicking"
 scripts/browser.sh
+step "the first minute: demo, click, tour"
+scripts/demo-test.sh

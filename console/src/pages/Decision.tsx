@@ -57,7 +57,7 @@ function Whole({ told, workspace }: { told: Explanation; workspace: string }) {
       </Row>
       <Row label="for whom">
         <p>
-          {run.on_behalf_of === null ? 'nobody named' : nameOf(run.on_behalf_of)} · by agent {action.agent} version {run.agent_version} · proposed <When at={action.proposed_at} />
+          {run.on_behalf_of !== null && `${nameOf(run.on_behalf_of)} · `}agent {action.agent} version {run.agent_version} · proposed <When at={action.proposed_at} />
           <span className="print-only"> ({absolute(action.proposed_at)})</span>
         </p>
       </Row>

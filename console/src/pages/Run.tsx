@@ -84,7 +84,7 @@ function Head({ run }: { run: Run }) {
         <Mark shape={runShape(run)} words={statusOf('run', run.status).words} />
       </p>
       <p className="head-facts">
-        agent {run.agent} version {run.agent_version} · {run.on_behalf_of === null ? 'for nobody named' : `for ${nameOf(run.on_behalf_of)}`} · started <When at={run.started_at} />
+        agent {run.agent} version {run.agent_version} · {run.on_behalf_of !== null && `for ${nameOf(run.on_behalf_of)} · `}started <When at={run.started_at} />
         {run.finished_at !== null && ` · took ${span(run.finished_at - run.started_at)}`} · {counted(run.actions, 'action')}
         {run.waiting > 0 && ` · ${run.waiting} waiting`}
         {run.stopped > 0 && ` · ${run.stopped} stopped`}

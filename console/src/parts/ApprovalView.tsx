@@ -59,7 +59,7 @@ function Page({ approval, page, workspace }: { approval: Approval; page: Approva
       </Row>
       <Row label="for whom">
         <p>
-          {page.on_behalf_of === null ? 'nobody named' : nameOf(page.on_behalf_of)} · by agent {page.agent} ·{' '}
+          {page.on_behalf_of !== null && `${nameOf(page.on_behalf_of)} · `}agent {page.agent} ·{' '}
           <Link to="/w/$workspace/runs/$run" params={{ workspace, run: approval.run }}>
             <bdi>{page.run_title ?? 'its run'}</bdi>
           </Link>

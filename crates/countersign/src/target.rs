@@ -3,7 +3,7 @@
 //! Given by flag or environment; otherwise the server of this machine, which leaves its address and a token for the
 //! local operator in `server.json` of its data directory, readable by its user only.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -21,6 +21,8 @@ pub(crate) struct Target {
     pub(crate) url: String,
     /// API key or operator token.
     pub(crate) key: Option<String>,
+    /// Where a server of this machine has its root key.
+    pub(crate) root_key: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Target {
@@ -34,6 +36,8 @@ impl std::fmt::Debug for Target {
 struct ServerFile {
     url: String,
     token: String,
+    #[serde(default)]
+    root_key: Option<PathBuf>,
 }
 
 /// Finds the server and the credential.
@@ -41,7 +45,7 @@ pub(crate) fn find(global: &Global) -> Result<Target> {
     let key = key(global)?;
     let Some(url) = &global.server else {
         let local = local(&global.data)?;
-        return Ok(Target { url: local.url, key: key.or(local.key) });
+        return Ok(Target { key: key.or(local.key.clone()), ..local });
     };
     let url = url.trim_end_matches('/').to_owned();
     if !(url.starts_with("http://") || url.starts_with("https://")) {
@@ -49,7 +53,7 @@ pub(crate) fn find(global: &Global) -> Result<Target> {
             .hint("give for example --server http://127.0.0.1:7400")
             .into());
     }
-    Ok(Target { url, key })
+    Ok(Target { url, key, root_key: None })
 }
 
 /// The server of this machine, by its data directory.
@@ -70,7 +74,11 @@ pub(crate) fn local(data: &Path) -> Result<Target> {
     };
     let file: ServerFile = serde_json::from_str(&text)
         .with_context(|| format!("`{}` is not what a server writes", path.display()))?;
-    Ok(Target { url: file.url.trim_end_matches('/').to_owned(), key: Some(file.token) })
+    Ok(Target {
+        url: file.url.trim_end_matches('/').to_owned(),
+        key: Some(file.token),
+        root_key: file.root_key,
+    })
 }
 
 fn key(global: &Global) -> Result<Option<String>> {

@@ -18,9 +18,14 @@ pub(crate) struct LocalFile(PathBuf);
 
 impl LocalFile {
     /// Writes it anew, whole or not at all.
-    pub(crate) fn write(data: &Path, url: &str, token: &str) -> Result<Self> {
+    pub(crate) fn write(data: &Path, url: &str, token: &str, root_key: Option<&Path>) -> Result<Self> {
         let (path, fresh) = (data.join(NAME), data.join("server.json.new"));
-        let text = serde_json::json!({ "url": url, "token": token, "version": env!("CARGO_PKG_VERSION") });
+        let text = serde_json::json!({
+            "url": url,
+            "token": token,
+            "version": env!("CARGO_PKG_VERSION"),
+            "root_key": root_key,
+        });
         let write = || {
             if fresh.exists() {
                 fs::remove_file(&fresh)?;

@@ -177,7 +177,7 @@ impl Server {
         let tracker = TaskTracker::new();
         let router = routes::router(app.clone());
         // First the file, then the door: who sees the server ready finds its token.
-        let local = LocalFile::write(&config.data, &url, &token)?;
+        let local = LocalFile::write(&config.data, &url, &token, config.root_key_path().ok().as_deref())?;
         tracker.spawn(listen::listen(listener, router, app.stop.clone(), tracker.clone()));
         Ok(Running { addr, url, token, first_link, app, vault, local, tracker })
     }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`make demo`: the shop, its agent, the server and the console, left running, and a summary of what happened.
 
-Nothing from outside the repository is needed. Everything that it makes lies in .demo/; a second run stops the first
-and begins anew. `--stop` stops what it started, by the process ids that it kept, and nothing else.
+Nothing from outside the repository is needed. Everything that it makes lies in .demo/ (or DEMO_HOME); a second run
+stops the first and begins anew. `--stop` stops what it started, by the process ids that it kept, and nothing else.
 """
 
 import json
@@ -18,7 +18,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-HOME = ROOT / ".demo"
+HOME = Path(os.environ.get("DEMO_HOME", ROOT / ".demo")).resolve()
 DATA = HOME / "data"
 BIN = ROOT / "target" / "debug"
 RETAIL = ROOT / "examples" / "retail"
@@ -237,7 +237,9 @@ def demo():
         print(f"  log in as {person:<9} {link['url']}")
         print(f"            {'':<9} ({role}; works once, for 10 minutes)")
     print()
-    print(f"again a link          target/debug/countersign --data .demo/data keys login {REVIEWER}")
+    shown = DATA.relative_to(ROOT) if DATA.is_relative_to(ROOT) else DATA
+    print(f"again a link          target/debug/countersign --data {shown} keys login {REVIEWER}")
+    print("look around           docs/guide/tour.md")
     print("left running          stop it with `make demo-stop`")
 
 
