@@ -1,4 +1,5 @@
-// Against a real server: sign in by a one-time link, approve what waits by clicking, see it executed.
+// Against a real server: sign in by a one-time link, approve what waits by clicking, see it
+// executed, sign out.
 //
 //   BASE_URL=http://127.0.0.1:7400 LOGIN_URL='http://127.0.0.1:7400/login?code=…' [APPROVAL=apr_…] node e2e/approve.mjs
 //
@@ -43,6 +44,9 @@ try {
   await page.locator('.decision [data-testid=outcome][data-status=confirmed]').waitFor();
   await page.getByText('Verify it yourself:').waitFor();
   await picture('4-decision');
+  await page.getByRole('button', { name: 'sign out' }).click();
+  await page.waitForURL(/\/login/);
+  if ((await page.request.get(`${base}/v1/me`)).status() !== 401) throw new Error('signing out left the session open');
   if (faults.length > 0) throw new Error(faults.join('\n'));
   console.log(`approve: “${headline}” was approved by clicking and executed`);
 } catch (error) {

@@ -27,9 +27,16 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 }
 
 export async function post<T>(path: string, body: unknown): Promise<T> {
-  const headers: Record<string, string> = { 'content-type': 'application/json' };
-  if (csrf !== null) headers['x-countersign-csrf'] = csrf;
-  return ask<T>(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  return ask<T>(path, { method: 'POST', headers: { 'content-type': 'application/json', ...proof() }, body: JSON.stringify(body) });
+}
+
+/** Ends the browser's session, here and on the server. */
+export async function signOut(): Promise<void> {
+  await ask<null>('/v1/sessions', { method: 'DELETE', headers: proof() });
+}
+
+function proof(): Record<string, string> {
+  return csrf === null ? {} : { 'x-countersign-csrf': csrf };
 }
 
 async function ask<T>(path: string, init: RequestInit): Promise<T> {

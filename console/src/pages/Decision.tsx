@@ -55,7 +55,7 @@ function Whole({ told, workspace }: { told: Explanation; workspace: string }) {
         </p>
         <Arguments value={told.arguments} />
       </Row>
-      <Row label="for whom">
+      <Row label={run.on_behalf_of === null ? 'by' : 'for whom'}>
         <p>
           {run.on_behalf_of !== null && `${nameOf(run.on_behalf_of)} · `}agent {action.agent} version {run.agent_version} · proposed <When at={action.proposed_at} />
           <span className="print-only"> ({absolute(action.proposed_at)})</span>

@@ -57,7 +57,7 @@ function Page({ approval, page, workspace }: { approval: Approval; page: Approva
         </p>
         <Arguments value={page.arguments} />
       </Row>
-      <Row label="for whom">
+      <Row label={page.on_behalf_of === null ? 'by' : 'for whom'}>
         <p>
           {page.on_behalf_of !== null && `${nameOf(page.on_behalf_of)} · `}agent {page.agent} ·{' '}
           <Link to="/w/$workspace/runs/$run" params={{ workspace, run: approval.run }}>

@@ -1,8 +1,8 @@
 // The frame of every page: who and where, the ways to go, the state of the stream, the keys.
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Navigate, Outlet, useLocation, useNavigate, useParams } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
-import { Fault } from '../api/client';
+import { Fault, signOut } from '../api/client';
 import { follow, liveState } from '../api/live';
 import { meQuery, statusQuery } from '../api/queries';
 import { KeysHelp } from '../keys/KeysHelp';
@@ -38,6 +38,8 @@ function Frame({ workspace, principal, roles }: { workspace: string; principal: 
   const navigate = useNavigate();
   const waiting = useQuery(statusQuery).data?.waiting;
   const [help, setHelp] = useState(false);
+  // A session that is gone already is what was wanted: the page begins anew either way.
+  const leave = useMutation({ mutationFn: signOut, onSettled: () => window.location.assign('/login') });
 
   useEffect(
     () =>
@@ -84,6 +86,9 @@ function Frame({ workspace, principal, roles }: { workspace: string; principal: 
             {nameOf(principal)}
             <span className="who-where"> · {workspace}</span>
           </span>
+          <button type="button" className="link" onClick={() => leave.mutate()} disabled={leave.isPending}>
+            sign out
+          </button>
           <button type="button" className="link key-hint" onClick={() => setHelp(true)} aria-label="Show the keys of this page">
             ?
           </button>
