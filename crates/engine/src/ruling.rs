@@ -53,6 +53,7 @@ pub(crate) fn subject_of(table: &dyn Table, run: &RunId) -> Result<RunSubject, E
         run: row.id,
         agent: row.agent,
         owner: agent.owner,
+        deputy: agent.deputy,
         stage: agent.stage,
         on_behalf_of: row.on_behalf_of,
         depth: 0,

@@ -169,6 +169,9 @@ pub struct RunSubject {
     pub agent: AgentId,
     /// The agent's owner.
     pub owner: PersonId,
+    /// Who stands in for the owner: the agent is theirs as well.
+    #[serde(default)]
+    pub deputy: Option<PersonId>,
     /// Stage of the agent: experiment, shadow, canary, production, retired.
     pub stage: String,
     /// For whom the run acts, where a person of the workspace started it.

@@ -21,7 +21,7 @@ entity Run in [Agent] = {
 entity Connector = { environment: String };
 entity Tool in [Connector] = { class: String };
 entity Approval = {
-  agent: Agent, owner: Person, on_behalf_of?: Person, roles: Set<Role>, any_role: Bool, tool: Tool
+  agent: Agent, owner: Person, deputy?: Person, on_behalf_of?: Person, roles: Set<Role>, any_role: Bool, tool: Tool
 };
 action tool;
 action read in [tool];

@@ -212,9 +212,13 @@ pub(crate) fn answering(
     if let Some(behalf) = &run.on_behalf_of {
         attributes["on_behalf_of"] = reference("Person", behalf.as_str());
     }
+    if let Some(deputy) = &run.deputy {
+        attributes["deputy"] = reference("Person", deputy.as_str());
+    }
     let mut entities = common(run, &question.tool, class, environment);
     entities.push(person(&question.person, Some(&question.roles)));
-    let concerned: BTreeSet<&PersonId> = run.on_behalf_of.iter().chain([&run.owner]).collect();
+    let concerned: BTreeSet<&PersonId> =
+        run.on_behalf_of.iter().chain([&run.owner]).chain(&run.deputy).collect();
     let others = concerned.into_iter().filter(|id| **id != question.person);
     entities.extend(others.map(|id| person(id, people.get(id))));
     entities.push(entity("Approval", question.action.as_str(), attributes, &[]));

@@ -40,6 +40,16 @@ pub(crate) async fn apply(app: &Arc<App>, caller: &Caller, wanted: api::Apply) -
             )
         }
     })?;
+    if compiled.bundle.name() != app.workspace.as_str() {
+        let (theirs, ours) = (compiled.bundle.name(), &app.workspace);
+        return Err(Fault::new(
+            Code::WorkspaceMismatch,
+            format!("the folder is for the workspace `{theirs}`, this server serves `{ours}`"),
+            format!(
+                "look at the address; start the server with `--workspace {theirs}`, or change `name` in workspace.toml"
+            ),
+        ));
+    }
     // One after the other: a plan is made against what is in force.
     let _publishing = app.publishing.lock().await;
     let old = app.bundle();

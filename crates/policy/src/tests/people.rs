@@ -6,13 +6,14 @@ use kernel::judge::{ApproverQuestion, Judge, Obligations};
 use super::shop::{Files, bundle, edited, files, run, tool};
 use crate::Bundle;
 
-/// `PERSON ROLES ASKED [BEHALF]`, lists with commas, `-` for none.
+/// `PERSON ROLES ASKED [BEHALF [DEPUTY]]`, lists with commas, `-` for none.
 fn answer(bundle: &Bundle, line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let roles =
         |text: &str| text.split(',').filter(|role| *role != "-").map(|role| role.parse().unwrap()).collect();
     let mut run = run();
-    run.on_behalf_of = words.get(3).map(|name| name.parse().unwrap());
+    let person = |at: usize| words.get(at).filter(|name| **name != "-").map(|name| name.parse().unwrap());
+    (run.on_behalf_of, run.deputy) = (person(3), person(4));
     let question = ApproverQuestion {
         workspace: "shop".parse().unwrap(),
         person: words[0].parse().unwrap(),
@@ -47,6 +48,8 @@ fn nobody_answers_for_their_own() {
             "lea legal finance,legal",
             "jonas viewer -",
             "mara finance legal mara",
+            "lea finance finance - lea",
+            "lea finance finance - jonas",
         ],
         expect![[r#"
             jonas finance finance: yes
@@ -58,6 +61,8 @@ fn nobody_answers_for_their_own() {
             lea legal finance,legal: yes
             jonas viewer -: yes
             mara finance legal mara: no: you own this agent; the run acts for you; you do not hold a role that the rule asks for
+            lea finance finance - lea: no: you stand in for the owner of this agent
+            lea finance finance - jonas: yes
         "#]],
     );
 }

@@ -113,6 +113,7 @@ fn a_first_plan_adds_everything() {
         person noor
         policy day-above-1000
         policy floor-not-retired
+        policy floor-not-the-deputy
         policy floor-not-the-owner
         policy floor-not-the-requester
         policy floor-people-answer

@@ -208,6 +208,7 @@ pub(super) fn run() -> RunSubject {
         run: "run_00000000000000000000000001".parse().unwrap(),
         agent: "shop-agent".parse().unwrap(),
         owner: "mara".parse().unwrap(),
+        deputy: None,
         stage: "production".to_owned(),
         on_behalf_of: None,
         depth: 0,

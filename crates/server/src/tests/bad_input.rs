@@ -103,6 +103,28 @@ async fn bad_answers_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_are_two_people() {
+    let world = World::shop().await;
+    let (agent, ines, omar) = (world.agent().await, world.person("ines").await, world.person("omar").await);
+    let run = world.run(&agent).await;
+    let refund = json!({ "order": "W1", "amount": 5001 });
+    let action = world.propose(&agent, &run, "1", "shop.refund", refund).await;
+    let approval = format!("/v1/approvals/{}", action.text("approval"));
+    let page = world.get(&approval, &ines).await;
+    assert_eq!(page.body["quorum"], 2, "{:#}", page.body);
+    let (approve, seen) = (format!("{approval}/approve"), json!({ "seen": page.text("digest") }));
+    let once = world.post(&approve, &ines, seen.clone()).await;
+    assert_eq!((once.status, once.text("status").as_str()), (200, "waiting"), "{:#}", once.body);
+    let head = world.server.entries();
+    check(&world.post(&approve, &ines, seen.clone()).await, 409, "approval_twice");
+    assert_eq!((world.server.entries(), world.calls()), (head, 0));
+    assert_eq!(world.post(&approve, &omar, seen).await.status, 200);
+    let done = format!("/v1/actions/{}?wait_ms=20000", action.text("id"));
+    assert_eq!(world.get(&done, &agent).await.text("status"), "confirmed");
+    assert_eq!(world.calls(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_with_errors_changes_nothing() {
     let world = World::bare().await;
     let head = world.server.entries();
@@ -119,6 +141,15 @@ async fn a_folder_with_errors_changes_nothing() {
     assert_eq!((plan.status, &plan.body["applied"]), (200, &json!(false)), "{:#}", plan.body);
     let late = json!({ "files": super::world::folder(world.tools), "expected": "0".repeat(64) });
     check(&world.post("/v1/apply", &world.token(), late).await, 409, "bundle_conflict");
+    let mut theirs = super::world::folder(world.tools);
+    theirs
+        .entry("workspace.toml".to_owned())
+        .and_modify(|text| *text = text.replace("\"main\"", "\"other\""));
+    check(
+        &world.post("/v1/apply", &world.token(), json!({ "files": theirs })).await,
+        409,
+        "workspace_mismatch",
+    );
     assert_eq!(world.server.entries(), head);
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{Config, Running, Server};
 
-/// Cedar of the shop: reads run alone, refunds above 500 need finance, wiping is forbidden.
+/// Cedar of the shop: reads run alone, refunds above 500 need finance, above 5000 two of them, wiping is forbidden.
 const POLICY: &str = r#"
 @id("look-up-orders")
 permit (principal, action == Action::"shop.order", resource);
@@ -29,6 +29,14 @@ permit (principal, action == Action::"shop.refund", resource);
 @risk("high")
 @reason("Refunds above 500 need a person of finance.")
 forbid (principal, action == Action::"shop.refund", resource) when { context.input has amount && context.input.amount > 500 };
+
+@id("very-large-refund")
+@gate("approval")
+@approver_role("finance")
+@quorum("2")
+@expires("PT1H")
+@reason("Refunds above 5000 need two people of finance.")
+forbid (principal, action == Action::"shop.refund", resource) when { context.input has amount && context.input.amount > 5000 };
 
 @id("never-wipe")
 @never("true")

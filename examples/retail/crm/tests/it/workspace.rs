@@ -58,6 +58,7 @@ fn subject(stage: &str) -> RunSubject {
         run: "run_00000000000000000000000001".parse().unwrap(),
         agent: "shop-agent".parse().unwrap(),
         owner: "mara".parse().unwrap(),
+        deputy: None,
         stage: stage.to_owned(),
         on_behalf_of: None,
         depth: 0,
