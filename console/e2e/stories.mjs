@@ -1,7 +1,5 @@
 // What a person does, against the mock: by mouse and by keyboard, and what the page does when the world goes wrong.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { launch, watch } from './browser.mjs';
 import { start } from './mock.mjs';
 
@@ -92,11 +90,5 @@ await story('g i goes to the inbox and ? shows the keys', {}, '/', async (page) 
   await page.getByRole('dialog').waitFor({ state: 'hidden' });
 });
 
-mock.scene({});
-const approve = spawn(process.execPath, [fileURLToPath(new URL('approve.mjs', import.meta.url))], {
-  env: { ...process.env, BASE_URL: mock.url, LOGIN_URL: `${mock.url}/login?code=good` },
-  stdio: 'inherit',
-});
-assert.equal(await new Promise((ended) => approve.on('exit', ended)), 0, 'approve.mjs');
 await browser.close();
 await mock.close();

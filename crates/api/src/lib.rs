@@ -8,6 +8,7 @@ mod action; // propose, follow, explain
 mod approval; // the inbox
 mod error; // problem details (RFC 9457)
 mod run; // runs
+mod subject; // erasing and legal holds
 mod visible; // text for people, with nothing hidden in it
 mod workspace; // apply, agents, connectors, policies, keys, status
 
@@ -15,5 +16,6 @@ pub use action::*;
 pub use approval::*;
 pub use error::*;
 pub use run::*;
+pub use subject::*;
 pub use visible::{visible, visible_value};
 pub use workspace::*;

@@ -79,6 +79,10 @@ pub(crate) enum Command {
     /// Make, list and revoke API keys; make console login links
     #[command(subcommand)]
     Keys(Keys),
+    /// Erase what is held about a subject: nobody can read it again, the proof stays
+    Erase(Erase),
+    /// Put a legal hold on a subject, which beats erasure and retention, or end it
+    Hold(Hold),
     /// Test connectors and pin their tools
     #[command(subcommand)]
     Connector(Connector),
@@ -268,6 +272,32 @@ pub(crate) enum Connector {
         #[arg(long, value_name = "DIR")]
         workspace: PathBuf,
     },
+}
+
+/// `erase`
+#[derive(Debug, Args)]
+pub(crate) struct Erase {
+    /// `connector:name`, as the connector's `subject` makes it, or a run's id
+    pub(crate) subject: String,
+    /// Why; kept sealed beside the entry
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `hold`
+#[derive(Debug, Args)]
+pub(crate) struct Hold {
+    /// `connector:name`, as the connector's `subject` makes it, or a run's id
+    pub(crate) subject: String,
+    /// Why; kept sealed beside the entry
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// End the hold
+    #[arg(long)]
+    pub(crate) release: bool,
 }
 
 /// `doctor`

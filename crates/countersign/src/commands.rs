@@ -15,6 +15,7 @@ mod rebuild;
 mod runs;
 mod serve;
 mod status;
+mod subject;
 mod verify;
 
 use std::future::Future;
@@ -41,6 +42,8 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Verify(args) => verify::run(&global, args, out),
         Command::Rebuild => rebuild::run(&global, out),
         Command::Keys(command) => wait(keys::run(&global, command, out)),
+        Command::Erase(args) => wait(subject::erase(&global, args, out)),
+        Command::Hold(args) => wait(subject::hold(&global, args, out)),
         Command::Connector(command) => wait(connector::run(&global, command, out)),
         Command::Doctor(args) => wait(doctor::run(&global, &args, out)),
         Command::Bench(args) => bench::run(&global, &args, out),

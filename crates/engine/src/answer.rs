@@ -50,9 +50,12 @@ impl Engine {
                 let answerer = Answerer { person: &by, roles: &roles, allowed: judge.may_answer(&question) };
                 let events = approval.answer(&answer, answerer, desk.now)?;
                 let mut named = match &reason {
-                    Some(text) => {
-                        Some(vec![desk.seal("reason", by.as_str(), action.run.as_str(), text.as_bytes())?])
-                    }
+                    Some(text) => Some(vec![desk.seal(
+                        "reason",
+                        &desk.payloads.subject(action.run.as_str()),
+                        action.run.as_str(),
+                        text.as_bytes(),
+                    )?]),
                     None => None,
                 };
                 let events =
@@ -136,7 +139,12 @@ impl Engine {
             .ask(move |desk| {
                 let action = found(desk.table(), &id)?;
                 let events = action.settle(action.attempts, Self::settled(applied), Self::by_person(&by))?;
-                let sealed = desk.seal("reason", by.as_str(), action.run.as_str(), reason.as_bytes())?;
+                let sealed = desk.seal(
+                    "reason",
+                    &desk.payloads.subject(action.run.as_str()),
+                    action.run.as_str(),
+                    reason.as_bytes(),
+                )?;
                 let events = events.into_iter().map(|event| (event, vec![sealed.clone()])).collect();
                 desk.write(&Actor::Person(by.clone()), Some(&action.run), events)?;
                 found(desk.table(), &id)

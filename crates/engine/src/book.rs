@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kernel::ports::StateStore;
-use kernel::state::{Row, RowKey, Table};
+use kernel::state::{Noun, Row, RowKey, Table};
 
 /// Rows kept in memory beyond those that the store does not have yet: about 100 MiB.
 const ROWS_KEPT_MAX: usize = 100_000;
@@ -54,11 +54,16 @@ impl Table for Book {
 }
 
 impl Book {
+    /// Rows of one kind as the store has them, in order of their ids.
+    pub(crate) fn range(&self, noun: Noun, from: &str, limit: usize) -> Vec<(String, Arc<Row>)> {
+        self.store.range(noun, from, limit)
+    }
+
     /// Ids of actions about which something must still be done. Read once, at the start, from the store.
     pub(crate) fn open_actions(&self) -> Vec<String> {
         let (mut ids, mut from) = (Vec::new(), String::new());
         loop {
-            let page = self.store.range(kernel::state::Noun::Open, &from, 1_000);
+            let page = self.store.range(Noun::Open, &from, 1_000);
             let Some((last, _)) = page.last() else { return ids };
             from = format!("{last}\u{1}");
             ids.extend(page.into_iter().map(|(id, _)| id));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use journal::{LogId, NewEntry, SealedPayload};
 use kernel::actor::Actor;
 use kernel::clock::{Clock, Entropy, Millis};
+use kernel::digest::Digest;
 use kernel::event::{ENTRY_BYTES_MAX, Entry, Event};
 use kernel::id::{RunId, WorkspaceId};
 use kernel::judge::Judge;
@@ -124,7 +125,7 @@ impl Desk {
     pub(crate) fn seal(
         &self,
         name: &str,
-        subject: &str,
+        subject: &Digest,
         scope: &str,
         bytes: &[u8],
     ) -> Result<(String, Sealed), Error> {
@@ -135,5 +136,5 @@ impl Desk {
 
 fn stored(sealed: Sealed) -> Option<SealedPayload> {
     let bytes = sealed.bytes?;
-    Some(SealedPayload { commitment: sealed.commitment.0, subject: sealed.subject, bytes })
+    Some(SealedPayload { commitment: sealed.commitment.0, subject: sealed.subject.to_string(), bytes })
 }

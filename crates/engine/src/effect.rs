@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kernel::action::{ATTEMPTS_MAX, Action, Cause, Outcome, SettledBy, Status, provider_key};
 use kernel::actor::Actor;
 use kernel::clock::Millis;
+use kernel::digest::Digest;
 use kernel::event::Event;
 use kernel::id::ActionId;
 use kernel::judge::Judge;
@@ -57,7 +58,7 @@ impl Desk {
 impl Engine {
     /// Makes the call of a durable intent and records the answer. A keyed write with an unknown outcome is repeated
     /// with its key, a bounded number of times.
-    pub(crate) async fn perform(&self, action: Action, arguments: Value, subject: String, timeout: Millis) {
+    pub(crate) async fn perform(&self, action: Action, arguments: Value, subject: Digest, timeout: Millis) {
         let mut action = action;
         let mut pause = self.inner.limits.retry_pause.0.unsigned_abs();
         loop {
@@ -69,7 +70,7 @@ impl Engine {
                 timeout,
             };
             let answer = self.inner.effector.call(call).await;
-            let (id, attempt, subject) = (action.id.clone(), action.attempts, subject.clone());
+            let (id, attempt, subject) = (action.id.clone(), action.attempts, subject);
             let recorded = self
                 .ask(move |desk| {
                     let action = found(desk.table(), &id)?;
@@ -133,7 +134,8 @@ impl Engine {
         else {
             return self.hand_over(id).await;
         };
-        let subject = judge.subject(&action.tool, &arguments).unwrap_or_else(|| action.run.to_string());
+        let named = judge.subject(&action.tool, &arguments);
+        let subject = self.inner.payloads.subject(named.as_deref().unwrap_or(action.run.as_str()));
         if action.class.repeatable() {
             let key = id.clone();
             let next = self
@@ -155,7 +157,7 @@ impl Engine {
         action: Action,
         judge: Arc<dyn Judge>,
         arguments: Value,
-        subject: String,
+        subject: Digest,
     ) -> Result<(), Error> {
         let Some((read, _)) = judge.look_up(&action.tool, &arguments) else {
             return self.hand_over(&action.id).await;
@@ -185,7 +187,7 @@ impl Engine {
         &self,
         action: &Action,
         seen: Option<(bool, Output)>,
-        subject: &str,
+        subject: &Digest,
     ) -> Result<(), Error> {
         let (id, attempt, subject) = (action.id.clone(), action.attempts, subject.to_owned());
         let age = self.inner.clock.now().wall.since(action.proposed_at);
@@ -256,7 +258,7 @@ pub(crate) fn log_failure(id: &ActionId, error: &Error) {
 pub(crate) fn record(
     desk: &Desk,
     answer: &Answer,
-    subject: &str,
+    subject: &Digest,
     scope: &str,
 ) -> Result<(Outcome, Named), Error> {
     let output = |output: &Output| desk.seal("output", subject, scope, &kernel::json::canonical(output));

@@ -259,6 +259,7 @@ impl Engine {
     /// Takes up what a crash left: open intents become unknown, approved actions are judged again, unknowns are
     /// settled. Called once, after the bundle in force was set with [`Engine::set_judge`].
     pub async fn recover(&self) -> Result<usize, Error> {
+        self.apply_erasures().await?;
         let (open, resume) = self
             .ask(|desk| {
                 let open: Vec<ActionId> =

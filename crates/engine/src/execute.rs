@@ -9,6 +9,7 @@ use kernel::action::{Action, Again, Status};
 use kernel::actor::Actor;
 use kernel::approval::Approval;
 use kernel::clock::Millis;
+use kernel::digest::Digest;
 use kernel::event::Event;
 use kernel::id::{ActionId, PersonId, Role};
 use kernel::judge::{ApproverQuestion, Fact, FactFault, Judge, Verdict};
@@ -48,7 +49,8 @@ impl Engine {
             return Err(Error::Payload("the arguments were erased".to_owned()));
         };
         let timeout = judge.tools().get(&action.tool).map_or(Millis(0), |tool| tool.timeout);
-        let subject = judge.subject(&action.tool, &arguments).unwrap_or_else(|| action.run.to_string());
+        let named = judge.subject(&action.tool, &arguments);
+        let subject = self.inner.payloads.subject(named.as_deref().unwrap_or(action.run.as_str()));
         let _conflict = match action.conflict_key {
             Some(key) => Some(self.inner.conflicts.lock(key).await),
             None => None,
@@ -69,14 +71,8 @@ impl Engine {
         let shown = self.shown_facts(&action)?;
         let known = facts.as_deref().unwrap_or(&[]);
         let fact_payloads = seal_facts(self, known, &subject, action.run.as_str())?;
-        let order = AgainOrder {
-            id: id.clone(),
-            arguments: arguments.clone(),
-            facts,
-            shown,
-            fact_payloads,
-            subject: subject.clone(),
-        };
+        let order =
+            AgainOrder { id: id.clone(), arguments: arguments.clone(), facts, shown, fact_payloads, subject };
         let (action, verdict) = self.ask(move |desk| order.decide(desk)).await?;
         self.count(verdict);
         self.notify(id);
@@ -130,7 +126,7 @@ struct AgainOrder {
     facts: Result<Vec<Fact>, (String, FactFault)>,
     shown: Vec<Fact>,
     fact_payloads: Named,
-    subject: String,
+    subject: Digest,
 }
 
 impl AgainOrder {

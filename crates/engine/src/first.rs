@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kernel::action::{self, Action, ApprovalDraft, Proposal, Ruling};
 use kernel::actor::Actor;
+use kernel::digest::Digest;
 use kernel::event::Event;
 use kernel::id::{ActionId, ApprovalId, TimerId};
 use kernel::judge::{Fact, FactFault, Judge, ParseError, Verdict};
@@ -34,7 +35,7 @@ pub(crate) struct FirstOrder {
     pub(crate) payloads: Named,
     pub(crate) fact_payloads: Named,
     pub(crate) facts: Result<Vec<Fact>, (String, FactFault)>,
-    pub(crate) subject: String,
+    pub(crate) subject: Digest,
     pub(crate) reason: Option<String>,
 }
 

@@ -20,6 +20,7 @@ mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
+mod subject; // erasing, and legal holds
 
 pub use engine::{Engine, Head, Limits, Parts, Stats};
 pub use error::Error;
@@ -28,3 +29,4 @@ pub use payload::{Payloads, Sealed};
 pub use propose::Propose;
 pub use publish::Publish;
 pub use runs::StartRun;
+pub use subject::SUBJECT_NAME_BYTES_MAX;

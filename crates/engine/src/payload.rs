@@ -8,15 +8,26 @@ pub struct Sealed {
     /// Salted commitment of the plain bytes: what the entry holds.
     pub commitment: Digest,
     /// Whose key seals it.
-    pub subject: String,
+    pub subject: Digest,
     /// Cipher text; `None` where an equal payload of the same run and subject is stored already.
     pub bytes: Option<Vec<u8>>,
 }
 
 /// Seals and opens payloads. Implemented over vault, views and journal.
 pub trait Payloads: Send + Sync {
+    /// What stands in entries for a name or key of the outside: the same for ever, and nobody can test a guess.
+    fn pseudonym(&self, domain: &str, parts: &[&[u8]]) -> Digest;
     /// Seals bytes under a subject's key; equal bytes within (scope, subject) give the same commitment.
-    fn seal(&self, subject: &str, scope: &str, bytes: &[u8]) -> Result<Sealed, String>;
+    fn seal(&self, subject: &Digest, scope: &str, bytes: &[u8]) -> Result<Sealed, String>;
     /// Opens a durable payload; `None` where it was erased.
     fn open(&self, commitment: &Digest) -> Result<Option<Vec<u8>>, String>;
+    /// Takes the subject's key out of use and names all that it ever had; what is sealed from now on has another.
+    fn keys_of(&self, subject: &Digest) -> Result<Vec<i64>, String>;
+    /// Destroys data keys and forgets what they sealed. Doing it again does nothing.
+    fn destroy(&self, subject: &Digest, keys: &[i64]) -> Result<(), String>;
+
+    /// The pseudonym of a subject: `connector:name`, or a run's id.
+    fn subject(&self, name: &str) -> Digest {
+        self.pseudonym("countersign/subject/v1", &[name.as_bytes()])
+    }
 }

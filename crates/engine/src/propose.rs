@@ -61,7 +61,7 @@ pub(crate) struct Parsed {
     pub(crate) proposal: Proposal,
     pub(crate) arguments: Value,
     pub(crate) payloads: Named,
-    pub(crate) subject: String,
+    pub(crate) subject: Digest,
     pub(crate) reason: Option<String>,
     pub(crate) timeout: Millis,
 }
@@ -117,7 +117,8 @@ impl Engine {
         })
         .await?;
         let scope = propose.run.as_str();
-        let subject = judge.subject(&tool, &arguments).unwrap_or_else(|| scope.to_owned());
+        let named = judge.subject(&tool, &arguments);
+        let subject = self.inner.payloads.subject(named.as_deref().unwrap_or(scope));
         let seal = |bytes: &[u8]| self.inner.payloads.seal(&subject, scope, bytes).map_err(Error::Payload);
         let sealed = seal(&kernel::json::canonical(&arguments))?;
         let commitment = sealed.commitment;
@@ -132,11 +133,11 @@ impl Engine {
             class: pinned.class,
             manifest: pinned.manifest,
             arguments: commitment,
-            subject: Digest::of("countersign/subject/v1", &[subject.as_bytes()]),
-            idempotency: propose
-                .idempotency
-                .as_ref()
-                .map(|key| Digest::of("countersign/idempotency/v1", &[scope.as_bytes(), key.as_bytes()])),
+            subject,
+            idempotency: propose.idempotency.as_ref().map(|key| {
+                let parts = [scope.as_bytes(), key.as_bytes()];
+                self.inner.payloads.pseudonym("countersign/idempotency/v1", &parts)
+            }),
             conflict_key: None,
             tool,
         };
@@ -254,7 +255,7 @@ impl Engine {
             };
             match key {
                 Ok(Some(key)) => {
-                    let digest = Digest::of("countersign/conflict/v1", &[key.as_bytes()]);
+                    let digest = self.inner.payloads.pseudonym("countersign/conflict/v1", &[key.as_bytes()]);
                     parsed.proposal.conflict_key = Some(digest);
                     guard = Some(self.inner.conflicts.lock(digest).await);
                 }
@@ -281,7 +282,7 @@ impl Engine {
             payloads: parsed.payloads.clone(),
             fact_payloads,
             facts,
-            subject: parsed.subject.clone(),
+            subject: parsed.subject,
             reason: parsed.reason.clone(),
         };
         let class_writes = parsed.proposal.class.writes();

@@ -44,7 +44,11 @@ impl Engine {
     /// taken by the new bundle.
     pub async fn publish(&self, publish: Publish) -> Result<u64, Error> {
         let Publish { judge, files, events, setup, expected, by } = publish;
-        let sealed = self.inner.payloads.seal(FILES_SUBJECT, "workspace", &files).map_err(Error::Payload)?;
+        let sealed = self
+            .inner
+            .payloads
+            .seal(&self.inner.payloads.subject(FILES_SUBJECT), "workspace", &files)
+            .map_err(Error::Payload)?;
         let new = judge.clone();
         let seq = self
             .ask(move |desk| {

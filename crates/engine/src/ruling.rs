@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel::action::{Action, Ruling};
+use kernel::digest::Digest;
 use kernel::event::FactRef;
 use kernel::id::{ActionId, RunId, ToolId};
 use kernel::judge::{Fact, FactFault, Judge, Judgement, Question, RunSubject, Verdict};
@@ -18,7 +19,7 @@ use crate::error::Error;
 pub(crate) fn seal_facts(
     engine: &Engine,
     facts: &[Fact],
-    subject: &str,
+    subject: &Digest,
     scope: &str,
 ) -> Result<Named, Error> {
     facts
@@ -123,7 +124,7 @@ pub(crate) fn decided_payloads(
     ruling: &Ruling,
     counters: &Value,
     headline: &str,
-    subject: &str,
+    subject: &Digest,
     scope: &str,
     facts: Named,
 ) -> Result<Named, Error> {

@@ -1,7 +1,6 @@
 //! Starting and ending runs.
 
 use kernel::actor::Actor;
-use kernel::digest::Digest;
 use kernel::event::Event;
 use kernel::id::{AgentId, PersonId, RunId};
 use kernel::refusal::Refusal;
@@ -50,7 +49,11 @@ impl Engine {
         let run = RunId::new(now, kernel::clock::chance(&*self.inner.entropy));
         let title = match &start.title {
             Some(title) => {
-                let sealed = self.inner.payloads.seal(run.as_str(), run.as_str(), title.as_bytes());
+                let sealed = self.inner.payloads.seal(
+                    &self.inner.payloads.subject(run.as_str()),
+                    run.as_str(),
+                    title.as_bytes(),
+                );
                 vec![("title".to_owned(), sealed.map_err(Error::Payload)?)]
             }
             None => vec![],
@@ -63,7 +66,7 @@ impl Engine {
             (None, None) => None,
         };
         let key = key.map(|(kind, key)| {
-            Digest::of(
+            self.inner.payloads.pseudonym(
                 "countersign/run/v1",
                 &[kind.as_bytes(), start.agent.as_str().as_bytes(), key.as_bytes()],
             )
@@ -74,7 +77,7 @@ impl Engine {
             let title = text(&start.title);
             let conversation = text(&start.conversation);
             let parts = [who.as_bytes(), title.as_bytes(), conversation.as_bytes(), behalf.as_bytes()];
-            Digest::of("countersign/run-request/v1", &parts)
+            self.inner.payloads.pseudonym("countersign/run-request/v1", &parts)
         });
         self.ask(move |desk| {
             let agent = state::agent(desk.table(), &start.agent)

@@ -214,6 +214,15 @@ pub enum Event {
     /// Something is due later.
     #[serde(rename = "timer.set")]
     TimerSet { timer: TimerId, due: Millis, purpose: Purpose },
+    /// The data keys of a subject were destroyed: what they sealed can be opened by nobody. Payload: `reason`.
+    #[serde(rename = "subject.erased")]
+    SubjectErased { subject: Digest, keys: Vec<i64> },
+    /// A legal hold: nothing of the subject is erased or pruned. Payload: `reason`.
+    #[serde(rename = "subject.held")]
+    SubjectHeld { subject: Digest },
+    /// The hold ended. Payload: `reason`.
+    #[serde(rename = "subject.released")]
+    SubjectReleased { subject: Digest },
     /// It is due now.
     #[serde(rename = "timer.fired")]
     TimerFired { timer: TimerId, due: Millis },
@@ -253,6 +262,9 @@ impl Event {
             Self::ApprovalExpired { .. } => "approval.expired",
             Self::ApprovalWithdrawn { .. } => "approval.withdrawn",
             Self::ApprovalUsed { .. } => "approval.used",
+            Self::SubjectErased { .. } => "subject.erased",
+            Self::SubjectHeld { .. } => "subject.held",
+            Self::SubjectReleased { .. } => "subject.released",
             Self::TimerSet { .. } => "timer.set",
             Self::TimerFired { .. } => "timer.fired",
         }
@@ -292,6 +304,9 @@ impl Event {
             | Self::KeyRevoked { .. }
             | Self::RunStarted { .. }
             | Self::RunFinished { .. }
+            | Self::SubjectErased { .. }
+            | Self::SubjectHeld { .. }
+            | Self::SubjectReleased { .. }
             | Self::TimerFired { .. } => None,
         }
     }

@@ -44,6 +44,9 @@ pub enum Refusal {
     /// No bundle was published yet.
     #[error("no policy has been published in this workspace")]
     NoBundle,
+    /// A legal hold beats erasure and retention.
+    #[error("the subject is under a legal hold; nothing of it is erased")]
+    LegalHold,
     /// Something else about the request.
     #[error("{0}")]
     Invalid(String),
@@ -65,6 +68,7 @@ impl Refusal {
             Self::ConflictHeld { .. } => "conflict_held",
             Self::AgentUnknown { .. } => "agent_unknown",
             Self::NoBundle => "no_bundle",
+            Self::LegalHold => "legal_hold",
             Self::Invalid(_) => "request_invalid",
         }
     }
@@ -92,6 +96,9 @@ impl Refusal {
             Self::ConflictHeld { .. } => "settle that action first: the server looks it up, or a person does",
             Self::AgentUnknown { .. } => "add a file under agents/ and run `countersign apply`",
             Self::NoBundle => "run `countersign apply DIR` with a workspace folder",
+            Self::LegalHold => {
+                "end the hold first, if whoever asked for it agrees: `countersign hold SUBJECT --release`"
+            }
             Self::Invalid(_) => "correct the request and send it again",
         }
     }

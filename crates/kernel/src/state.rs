@@ -50,6 +50,8 @@ pub enum Noun {
     Made,
     /// Actions that the server must still do something about.
     Open,
+    /// Subjects that were held or erased, by pseudonym.
+    Subject,
 }
 
 impl Noun {
@@ -70,6 +72,7 @@ impl Noun {
             Self::Hold => "hold",
             Self::Made => "made",
             Self::Open => "open",
+            Self::Subject => "subject",
         }
     }
 }
@@ -147,6 +150,17 @@ pub struct Counter {
     pub reserved: i64,
 }
 
+/// Whose payloads were held or erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Under a legal hold.
+    pub held: bool,
+    /// When it was erased last.
+    pub erased_at: Option<Millis>,
+    /// The numbers of the data keys that were destroyed: a restored backup must not have them.
+    pub keys: BTreeSet<i64>,
+}
+
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -179,6 +193,8 @@ pub enum Row {
     Made(String),
     /// Something is still to be done about this action.
     Open,
+    /// A subject.
+    Subject(Subject),
 }
 
 /// Where rows are read and written while entries are applied.
@@ -222,6 +238,8 @@ typed_get! {
     counter(&str) -> Counter = Counter |Row::Counter(counter)| *counter;
     /// The action that holds this conflict key.
     hold(&Digest) -> ActionId = Hold |Row::Hold(action)| action.clone();
+    /// What was done about the payloads of this subject.
+    subject(&Digest) -> Subject = Subject |Row::Subject(subject)| subject.clone();
     /// What this idempotency key made.
     made(&Digest) -> String = Made |Row::Made(id)| id.clone();
 }
@@ -287,6 +305,12 @@ fn finish(table: &mut dyn Table, id: &ActionId, at: Millis, change: impl FnOnce(
     }
 }
 
+fn change_subject(table: &mut dyn Table, id: &Digest, change: impl FnOnce(&mut Subject)) {
+    let mut row = subject(table, id).unwrap_or_default();
+    change(&mut row);
+    table.put(RowKey::new(Noun::Subject, id), Some(Row::Subject(row)));
+}
+
 /// Takes an entry into the rows. Replay is this alone.
 pub fn apply(table: &mut dyn Table, entry: &Entry) {
     let at = entry.at;
@@ -303,6 +327,12 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             let row = Workspace { clock_off: Millis(0), ..workspace(table) };
             table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
         }
+        Event::SubjectErased { subject, keys } => change_subject(table, subject, |row| {
+            row.erased_at = Some(at);
+            row.keys.extend(keys);
+        }),
+        Event::SubjectHeld { subject } => change_subject(table, subject, |row| row.held = true),
+        Event::SubjectReleased { subject } => change_subject(table, subject, |row| row.held = false),
         Event::BundlePublished { bundle, previous: _, setup } => {
             let files = entry.commits.get("files").copied().unwrap_or(*bundle);
             let row = Workspace {

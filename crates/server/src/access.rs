@@ -33,6 +33,8 @@ pub(crate) enum Right {
     Keys,
     /// Make one-time links for others.
     Invite,
+    /// Erase what is held about a subject, and put legal holds.
+    Erase,
 }
 
 impl Right {
@@ -49,6 +51,7 @@ impl Right {
             Self::Connect => "try connectors",
             Self::Keys => "make and revoke keys",
             Self::Invite => "make login links",
+            Self::Erase => "erase what is held about a subject",
         }
     }
 
@@ -59,7 +62,7 @@ impl Right {
             Self::Act => Scope::Act,
             Self::Answer | Self::Resolve => Scope::Answer,
             Self::Publish => Scope::Publish,
-            Self::Keys | Self::Invite => Scope::Keys,
+            Self::Keys | Self::Invite | Self::Erase => Scope::Keys,
         }
     }
 
@@ -72,6 +75,7 @@ impl Right {
             Self::Publish => Some(&["governor"]),
             Self::Connect => Some(&["owner", "governor", "admin"]),
             Self::Keys => Some(&["admin"]),
+            Self::Erase => Some(&["admin", "governor"]),
         }
     }
 }

@@ -68,6 +68,7 @@ codes! {
     ApproverNotAllowed = "approver_not_allowed", FORBIDDEN;
     BundleInvalid = "bundle_invalid", UNPROCESSABLE_ENTITY;
     BundleConflict = "bundle_conflict", CONFLICT;
+    LegalHold = "legal_hold", CONFLICT;
     WorkspaceMismatch = "workspace_mismatch", CONFLICT;
     // The world.
     FactUnavailable = "fact_unavailable", SERVICE_UNAVAILABLE;

@@ -43,6 +43,8 @@ use crate::routes;
         routes::create_key,
         routes::list_keys,
         routes::accept_clock,
+        routes::erase_subject,
+        routes::hold_subject,
         routes::revoke_key,
         routes::list_entries,
         routes::follow_events,

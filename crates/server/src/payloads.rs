@@ -72,14 +72,41 @@ impl Shelf {
 }
 
 impl Payloads for Shelf {
-    fn seal(&self, subject: &str, scope: &str, bytes: &[u8]) -> Result<Sealed, String> {
+    fn pseudonym(&self, domain: &str, parts: &[&[u8]]) -> Digest {
+        self.vault.pseudonym(domain, parts)
+    }
+
+    fn keys_of(&self, subject: &Digest) -> Result<Vec<i64>, String> {
+        // What was sealed a moment ago may not be in the views yet, but its key is in the vault's own record.
+        let places = self.views.payloads_of(subject).map_err(|error| error.to_string())?;
+        let mut sealed = Vec::with_capacity(places.len());
+        for at in &places {
+            let bytes = self.journal.payload(at).map_err(|error| error.to_string())?;
+            // Only what names the key: payloads are large and a subject may have many.
+            sealed.push(bytes.get(..vault::KEY_NUMBER_BYTES).unwrap_or_default().to_vec());
+        }
+        let keys = self
+            .vault
+            .keys_of(subject, sealed.iter().map(Vec::as_slice))
+            .map_err(|error| error.to_string())?;
+        keys.into_iter().map(|key| i64::try_from(key).map_err(|error| error.to_string())).collect()
+    }
+
+    fn destroy(&self, _: &Digest, keys: &[i64]) -> Result<(), String> {
+        let numbers = keys.iter().filter_map(|key| u64::try_from(*key).ok());
+        self.vault.destroy(numbers).map_err(|error| error.to_string())?;
+        *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = Recent::default();
+        Ok(())
+    }
+
+    fn seal(&self, subject: &Digest, scope: &str, bytes: &[u8]) -> Result<Sealed, String> {
         let sealed = self.vault.seal(subject, scope, bytes).map_err(|error| error.to_string())?;
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.keep(sealed.commitment, bytes);
         let known = recent.stored.contains(&sealed.commitment);
         Ok(Sealed {
             commitment: sealed.commitment,
-            subject: subject.to_owned(),
+            subject: *subject,
             bytes: (!known).then_some(sealed.bytes),
         })
     }
@@ -92,6 +119,7 @@ impl Payloads for Shelf {
         let place = self.views.payload_at(commitment).map_err(|error| error.to_string())?;
         let Some((subject, at)) = place else { return Err(format!("no payload `{commitment}` is known")) };
         let sealed = self.journal.payload(&at).map_err(|error| error.to_string())?;
+        let subject = subject.parse().map_err(|_| "the payload's subject is no pseudonym".to_owned())?;
         match self.vault.open_payload(&sealed, commitment, &subject) {
             Ok(plain) => Ok(Some(plain)),
             Err(vault::Error::Erased) => Ok(None),

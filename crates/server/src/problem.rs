@@ -85,6 +85,7 @@ impl From<Refusal> for Fault {
             Refusal::ConflictHeld { .. } => Code::ConflictHeld,
             Refusal::AgentUnknown { .. } => Code::AgentUnknown,
             Refusal::NoBundle => Code::NoBundle,
+            Refusal::LegalHold => Code::LegalHold,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {

@@ -12,10 +12,11 @@ mod keys; // API keys
 mod me; // who am I, login, logout, links
 mod runs; // runs
 mod status; // the workspace in one answer
+mod subjects; // erasing and legal holds
 
 pub(crate) use {
     actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, keys::*, me::*, runs::*,
-    status::*,
+    status::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/connectors/{connector}/test", post(connectors::test_connector))
         .route("/keys", post(keys::create_key).get(keys::list_keys))
         .route("/keys/{key}/revoke", post(keys::revoke_key))
+        .route("/subjects/erase", post(subjects::erase_subject))
+        .route("/subjects/hold", post(subjects::hold_subject))
         .route("/entries", get(entries::list_entries))
         .route("/events", get(events::follow_events));
     let mcp = mcp::router(&app);

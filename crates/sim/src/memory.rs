@@ -90,10 +90,23 @@ pub struct MemoryJournal {
 pub struct MemoryPayloads(pub Arc<Disk>);
 
 impl Payloads for MemoryPayloads {
-    fn seal(&self, subject: &str, scope: &str, bytes: &[u8]) -> Result<Sealed, String> {
-        let commitment = Digest::of("sim/payload", &[subject.as_bytes(), scope.as_bytes(), bytes]);
+    fn pseudonym(&self, domain: &str, parts: &[&[u8]]) -> Digest {
+        Digest::of(domain, parts)
+    }
+
+    fn keys_of(&self, _: &Digest) -> Result<Vec<i64>, String> {
+        Ok(vec![1])
+    }
+
+    fn destroy(&self, _: &Digest, _: &[i64]) -> Result<(), String> {
+        self.0.payloads.lock().expect("no panic while the lock is held").clear();
+        Ok(())
+    }
+
+    fn seal(&self, subject: &Digest, scope: &str, bytes: &[u8]) -> Result<Sealed, String> {
+        let commitment = Digest::of("sim/payload", &[&subject.0, scope.as_bytes(), bytes]);
         self.0.payloads.lock().expect("no panic while the lock is held").insert(commitment, bytes.to_vec());
-        Ok(Sealed { commitment, subject: subject.to_owned(), bytes: None })
+        Ok(Sealed { commitment, subject: *subject, bytes: None })
     }
 
     fn open(&self, commitment: &Digest) -> Result<Option<Vec<u8>>, String> {

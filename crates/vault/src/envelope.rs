@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
+/// Sealed bytes begin with the number of their key.
+pub const KEY_NUMBER_BYTES: usize = 8;
 /// The largest plain payload.
 pub(crate) const BYTES_MAX: usize = 8 << 20;
 const DOMAIN: &[u8] = b"countersign/payload/v1\0";
@@ -30,7 +32,7 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
-fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac =
         <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
@@ -43,14 +45,14 @@ fn commitment(salt: &[u8], plain: &[u8]) -> Digest {
     Digest(Sha256::new().chain_update(DOMAIN).chain_update(salt).chain_update(plain).finalize().into())
 }
 
-fn about(commitment: &Digest, subject: &str) -> Vec<u8> {
-    [&commitment.0[..], subject.as_bytes()].concat()
+fn about(commitment: &Digest, subject: &Digest) -> Vec<u8> {
+    [commitment.0, subject.0].concat()
 }
 
 pub(crate) fn seal(
     number: u64,
     key: &[u8; 32],
-    subject: &str,
+    subject: &Digest,
     scope: &str,
     plain: &[u8],
     entropy: &dyn Entropy,
@@ -76,7 +78,12 @@ pub(crate) fn key_of(bytes: &[u8]) -> Result<u64, Error> {
     Ok(u64::from_le_bytes(*bytes.first_chunk::<8>().ok_or(Error::Damaged)?))
 }
 
-pub(crate) fn open(key: &[u8; 32], bytes: &[u8], expected: &Digest, subject: &str) -> Result<Vec<u8>, Error> {
+pub(crate) fn open(
+    key: &[u8; 32],
+    bytes: &[u8],
+    expected: &Digest,
+    subject: &Digest,
+) -> Result<Vec<u8>, Error> {
     let (nonce, sealed) =
         bytes.get(8..).and_then(|rest| rest.split_first_chunk::<24>()).ok_or(Error::Damaged)?;
     let cipher = XChaCha20Poly1305::new(key.into());

@@ -12,6 +12,7 @@ mod signing; // Ed25519 keys of logs
 mod tests;
 mod vault; // data keys by subject
 
+pub use envelope::KEY_NUMBER_BYTES;
 pub use envelope::Sealed;
 pub use error::Error;
 pub use root::RootKey;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kernel::clock::Entropy;
+use kernel::digest::Digest;
 use kernel::ports::Signer;
 
 use crate::{Error, RootKey, Vault};
@@ -30,20 +31,29 @@ fn open(dir: &std::path::Path) -> Vault {
     Vault::open(dir, root("a"), Arc::new(Counting::default())).unwrap()
 }
 
+/// A subject.
+fn who(name: &str) -> Digest {
+    Digest::of("test/subject", &[name.as_bytes()])
+}
+
 #[test]
 fn what_is_sealed_opens_and_fits_its_commitment() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
-    let sealed = vault.seal("yusuf", "run_1", b"refund 712.40").unwrap();
+    let sealed = vault.seal(&who("yusuf"), "run_1", b"refund 712.40").unwrap();
     assert!(!sealed.bytes.windows(6).any(|window| window == b"refund"));
-    assert_eq!(vault.open_payload(&sealed.bytes, &sealed.commitment, "yusuf").unwrap(), b"refund 712.40");
+    assert_eq!(
+        vault.open_payload(&sealed.bytes, &sealed.commitment, &who("yusuf")).unwrap(),
+        b"refund 712.40"
+    );
 }
 
 #[test]
 fn equal_payloads_have_one_commitment_only_within_subject_and_scope() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
-    let commit = |subject, scope, text: &[u8]| vault.seal(subject, scope, text).unwrap().commitment;
+    let commit =
+        |subject: &str, scope, text: &[u8]| vault.seal(&who(subject), scope, text).unwrap().commitment;
     assert_eq!(commit("a", "r", b"x"), commit("a", "r", b"x"));
     let others = [commit("a", "r", b"y"), commit("a", "s", b"x"), commit("b", "r", b"x")];
     assert!(others.iter().all(|other| *other != commit("a", "r", b"x")));
@@ -53,45 +63,107 @@ fn equal_payloads_have_one_commitment_only_within_subject_and_scope() {
 fn a_changed_byte_another_subject_and_another_commitment_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
-    let sealed = vault.seal("a", "r", b"x").unwrap();
-    let other = vault.seal("a", "r", b"y").unwrap();
+    let sealed = vault.seal(&who("a"), "r", b"x").unwrap();
+    let other = vault.seal(&who("a"), "r", b"y").unwrap();
     for at in 8..sealed.bytes.len() {
         let mut bytes = sealed.bytes.clone();
         bytes[at] ^= 1;
-        assert_eq!(vault.open_payload(&bytes, &sealed.commitment, "a"), Err(Error::Damaged), "byte {at}");
+        assert_eq!(
+            vault.open_payload(&bytes, &sealed.commitment, &who("a")),
+            Err(Error::Damaged),
+            "byte {at}"
+        );
     }
-    assert_eq!(vault.open_payload(&sealed.bytes, &other.commitment, "a"), Err(Error::Damaged));
-    assert_eq!(vault.open_payload(&sealed.bytes, &sealed.commitment, "b"), Err(Error::Damaged));
-    assert_eq!(vault.open_payload(&[1, 2], &sealed.commitment, "a"), Err(Error::Damaged));
+    assert_eq!(vault.open_payload(&sealed.bytes, &other.commitment, &who("a")), Err(Error::Damaged));
+    assert_eq!(vault.open_payload(&sealed.bytes, &sealed.commitment, &who("b")), Err(Error::Damaged));
+    assert_eq!(vault.open_payload(&[1, 2], &sealed.commitment, &who("a")), Err(Error::Damaged));
     let mut unknown = sealed.bytes.clone();
     unknown[..8].copy_from_slice(&9_999_u64.to_le_bytes());
-    assert_eq!(vault.open_payload(&unknown, &sealed.commitment, "a"), Err(Error::Erased));
+    assert_eq!(vault.open_payload(&unknown, &sealed.commitment, &who("a")), Err(Error::Erased));
 }
 
 #[test]
 fn a_restart_keeps_keys_subjects_and_the_logs_key() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
-    let sealed = vault.seal("a", "r", b"x").unwrap();
+    let sealed = vault.seal(&who("a"), "r", b"x").unwrap();
     let public = vault.log_key("example.com/shop").unwrap().public_key();
     drop(vault);
     let vault = open(dir.path());
-    assert_eq!(vault.open_payload(&sealed.bytes, &sealed.commitment, "a").unwrap(), b"x");
-    assert_eq!(vault.seal("a", "r", b"x").unwrap().commitment, sealed.commitment);
+    assert_eq!(vault.open_payload(&sealed.bytes, &sealed.commitment, &who("a")).unwrap(), b"x");
+    assert_eq!(vault.seal(&who("a"), "r", b"x").unwrap().commitment, sealed.commitment);
     assert_eq!(vault.log_key("example.com/shop").unwrap().public_key(), public);
     assert_ne!(vault.log_key("example.com/other").unwrap().public_key(), public);
 }
 
 #[test]
-fn a_crash_before_the_assignment_is_written_loses_no_payload() {
+fn a_crash_before_the_assignment_costs_a_second_key_and_no_payload() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
-    let sealed = vault.seal("a", "r", b"x").unwrap();
+    let first = vault.seal(&who("a"), "r", b"x").unwrap();
     std::mem::forget(vault);
     let vault = Vault::open(dir.path(), root("a"), Arc::new(Counting(AtomicU64::new(1 << 40)))).unwrap();
-    assert_eq!(vault.open_payload(&sealed.bytes, &sealed.commitment, "a").unwrap(), b"x");
-    vault.reassign("a", &sealed.bytes).unwrap();
-    assert_eq!(vault.seal("a", "r", b"x").unwrap().commitment, sealed.commitment);
+    assert_eq!(vault.open_payload(&first.bytes, &first.commitment, &who("a")).unwrap(), b"x");
+    let second = vault.seal(&who("a"), "r", b"x").unwrap();
+    let other = vault.seal(&who("b"), "r", b"x").unwrap();
+    assert!(first.key != second.key && first.key != other.key, "a key was given to another");
+    let keys = vault.keys_of(&who("a"), [&*first.bytes].into_iter()).unwrap();
+    assert_eq!(keys, [first.key, second.key].into());
+}
+
+#[test]
+fn what_is_destroyed_opens_nowhere_and_who_comes_back_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    let (mine, theirs) =
+        (vault.seal(&who("a"), "r", b"x").unwrap(), vault.seal(&who("b"), "r", b"x").unwrap());
+    let wrapped = |number: u64| {
+        let db = rusqlite::Connection::open(dir.path().join("keys.db")).unwrap();
+        db.query_row("SELECT wrapped FROM data_keys WHERE number = ?1", [number], |row| {
+            row.get::<_, Vec<u8>>(0)
+        })
+    };
+    let kept = wrapped(mine.key).unwrap();
+    let keys = vault.keys_of(&who("a"), std::iter::empty()).unwrap();
+    let again = vault.seal(&who("a"), "r", b"x").unwrap();
+    assert!(!keys.contains(&again.key), "what is sealed after the numbers were taken has a new key");
+    vault.destroy(keys.iter().copied()).unwrap();
+    vault.destroy(keys.iter().copied()).unwrap();
+    assert!(wrapped(mine.key).is_err());
+    for round in 0..2 {
+        let vault = if round == 0 { &vault } else { &open(dir.path()) };
+        let opened =
+            |sealed: &crate::Sealed, name| vault.open_payload(&sealed.bytes, &sealed.commitment, &who(name));
+        assert_eq!(opened(&mine, "a"), Err(Error::Erased));
+        assert_eq!(
+            (opened(&again, "a").unwrap(), opened(&theirs, "b").unwrap()),
+            (b"x".to_vec(), b"x".to_vec())
+        );
+    }
+    // The store's file, deleted rows and free pages included, holds nothing of the key.
+    let raw = std::fs::read(dir.path().join("keys.db")).unwrap();
+    assert!(!raw.windows(kept.len()).any(|window| window == kept), "the wrapped key is still in the file");
+}
+
+#[test]
+fn numbers_of_destroyed_keys_are_not_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    let last = vault.seal(&who("a"), "r", b"x").unwrap().key + 255;
+    vault.destroy(1..=last).unwrap();
+    drop(vault);
+    assert!(open(dir.path()).seal(&who("a"), "r", b"x").unwrap().key > last);
+}
+
+#[test]
+fn pseudonyms_are_the_same_for_ever_and_others_without_the_key() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let name = open(dir.path()).pseudonym("subject", &[b"samir"]);
+    assert_eq!(open(dir.path()).pseudonym("subject", &[b"samir"]), name);
+    let elsewhere =
+        Vault::open(other.path(), root("a"), Arc::new(Counting(AtomicU64::new(1 << 40)))).unwrap();
+    assert_ne!(elsewhere.pseudonym("subject", &[b"samir"]), name);
+    assert_ne!(open(dir.path()).pseudonym("conflict", &[b"samir"]), name);
 }
 
 #[test]
@@ -99,7 +171,7 @@ fn sealing_seldom_waits_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
     for number in 0..10_000 {
-        vault.seal(&format!("subject {}", number % 500), "r", b"x").unwrap();
+        vault.seal(&who(&format!("subject {}", number % 500)), "r", b"x").unwrap();
     }
     assert!(vault.flushes() <= 6, "{}", vault.flushes());
 }
@@ -129,5 +201,5 @@ fn a_payload_has_a_largest_size() {
     let dir = tempfile::tempdir().unwrap();
     let vault = open(dir.path());
     let large = vec![0; (8 << 20) + 1];
-    assert!(matches!(vault.seal("a", "r", &large), Err(Error::TooLarge { .. })));
+    assert!(matches!(vault.seal(&who("a"), "r", &large), Err(Error::TooLarge { .. })));
 }

@@ -1,10 +1,13 @@
 //! Data keys by subject.
 //!
 //! Keys are made ahead in blocks and flushed before the first of a block is used, so sealing never waits for the disk.
-//! Which subject has which key is written down a little later: a sealed payload names its key's number and, in the
-//! journal, its subject, so what a crash loses is found again there ([`Vault::reassign`]).
+//! Which subject has which key is written down a little later. A crash in between costs the subject a second key, no
+//! more: a sealed payload names its key's number and, in the journal, its subject, so erasing finds both
+//! ([`Vault::keys_of`]). A key that was given out once is never given to another subject.
+//!
+//! Subjects are known by pseudonyms here and in the journal: their names are personal data, and entries stay.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -25,6 +28,9 @@ const BLOCK: u64 = 256;
 const CACHED_MAX: usize = 50_000;
 /// Assignments that may wait to be written.
 const UNWRITTEN_MAX: usize = 128;
+const DATA_KEYS: &str = "CREATE TABLE IF NOT EXISTS data_keys
+    (number INTEGER PRIMARY KEY AUTOINCREMENT, subject BLOB, current INTEGER NOT NULL DEFAULT 0, wrapped BLOB NOT NULL) STRICT;
+    CREATE INDEX IF NOT EXISTS data_keys_subject ON data_keys(subject) WHERE subject IS NOT NULL;";
 const CHECK: [u8; 32] = *b"countersign vault: the right key";
 
 type Key = Arc<Zeroizing<[u8; 32]>>;
@@ -32,11 +38,11 @@ type Key = Arc<Zeroizing<[u8; 32]>>;
 struct State {
     db: Connection,
     /// Keys by subject, as used lately.
-    by_subject: HashMap<String, (u64, Key)>,
+    by_subject: HashMap<Digest, (u64, Key)>,
     /// Keys that are flushed and that nobody has yet.
     free: BTreeMap<u64, Key>,
     /// Assignments that are not written yet.
-    unwritten: Vec<(u64, String)>,
+    unwritten: Vec<(u64, Digest)>,
     flushes: u64,
 }
 
@@ -44,6 +50,8 @@ struct State {
 pub struct Vault {
     root: RootKey,
     entropy: Arc<dyn Entropy>,
+    /// Makes pseudonyms. Outlives every subject: it opens nothing.
+    names: Zeroizing<[u8; 32]>,
     state: Mutex<State>,
 }
 
@@ -62,10 +70,9 @@ impl Vault {
         db.execute_batch(
             "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
              CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-             CREATE TABLE IF NOT EXISTS data_keys
-               (number INTEGER PRIMARY KEY, subject TEXT UNIQUE, wrapped BLOB NOT NULL) STRICT;
              CREATE TABLE IF NOT EXISTS log_keys (log TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;",
         )?;
+        db.execute_batch(DATA_KEYS)?;
         let check: Option<Vec<u8>> = db
             .query_row("SELECT value FROM settings WHERE name = 'check'", [], |row| row.get(0))
             .optional()?;
@@ -75,6 +82,7 @@ impl Vault {
             let wrapped = root.wrap(&CHECK, "check", &*entropy);
             db.execute("INSERT INTO settings (name, value) VALUES ('check', ?1)", params![wrapped])?;
         }
+        let names = names_key(&db, &root, &*entropy)?;
         let state = State {
             db,
             by_subject: HashMap::new(),
@@ -82,17 +90,28 @@ impl Vault {
             unwritten: Vec::new(),
             flushes: 0,
         };
-        Ok(Self { root, entropy, state: Mutex::new(state) })
+        Ok(Self { root, entropy, names, state: Mutex::new(state) })
     }
 
-    /// Seals bytes with the key of `subject`. Equal bytes of one subject in one scope have one commitment.
-    pub fn seal(&self, subject: &str, scope: &str, plain: &[u8]) -> Result<Sealed, Error> {
+    /// What stands for names and keys of the outside in the journal: a keyed hash, so that nobody without the root key
+    /// can test a guess (HMAC-SHA-256, RFC 2104, over the digest of the parts in the domain).
+    pub fn pseudonym(&self, domain: &str, parts: &[&[u8]]) -> Digest {
+        Digest(envelope::mac(&*self.names, &[&Digest::of(domain, parts).0]))
+    }
+
+    /// Seals bytes with the key of `subject`, a pseudonym. Equal bytes of one subject in one scope have one commitment.
+    pub fn seal(&self, subject: &Digest, scope: &str, plain: &[u8]) -> Result<Sealed, Error> {
         let (number, key) = self.key_for(subject)?;
         envelope::seal(number, &key, subject, scope, plain, &*self.entropy)
     }
 
     /// Opens sealed bytes and checks them against their commitment.
-    pub fn open_payload(&self, bytes: &[u8], commitment: &Digest, subject: &str) -> Result<Vec<u8>, Error> {
+    pub fn open_payload(
+        &self,
+        bytes: &[u8],
+        commitment: &Digest,
+        subject: &Digest,
+    ) -> Result<Vec<u8>, Error> {
         let number = envelope::key_of(bytes)?;
         let key = {
             let state = self.state.lock().expect("no panic while the lock is held");
@@ -122,19 +141,39 @@ impl Vault {
         Ok(LogKey::new(log, &seed))
     }
 
-    /// Takes up an assignment that the journal knows of. Payloads name their key, so this only saves a subject from
-    /// getting a second one.
-    pub fn reassign(&self, subject: &str, sealed: &[u8]) -> Result<(), Error> {
-        let number = envelope::key_of(sealed)?;
+    /// Takes the subject's key out of use and returns the numbers of all keys that are on record for it: what is sealed
+    /// from now on has a new one. `sealed` are payloads of the subject, wherever they were found: a key whose assignment
+    /// a crash lost is known by them alone. Nothing is destroyed yet.
+    pub fn keys_of<'a>(
+        &self,
+        subject: &Digest,
+        sealed: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<BTreeSet<u64>, Error> {
+        let mut numbers = sealed.map(envelope::key_of).collect::<Result<BTreeSet<u64>, _>>()?;
         let mut state = self.state.lock().expect("no panic while the lock is held");
-        if state.by_subject.contains_key(subject) {
-            return Ok(());
+        write_down(&mut state)?;
+        state.by_subject.remove(subject);
+        state.db.execute("UPDATE data_keys SET current = 0 WHERE subject = ?1", [subject.0])?;
+        let mut statement = state.db.prepare("SELECT number FROM data_keys WHERE subject = ?1")?;
+        for number in statement.query_map([subject.0], |row| row.get::<_, u64>(0))? {
+            numbers.insert(number?);
         }
-        if let Some(key) = self.read_key(&state.db, number)? {
-            state.free.remove(&number);
-            state.by_subject.insert(subject.to_owned(), (number, key));
-            state.unwritten.push((number, subject.to_owned()));
+        Ok(numbers)
+    }
+
+    /// Destroys keys: nothing that they sealed can be opened any more, here or in a later backup. Keys that are gone
+    /// already stay gone. The store overwrites what it deletes.
+    pub fn destroy(&self, numbers: impl Iterator<Item = u64>) -> Result<(), Error> {
+        let mut state = self.state.lock().expect("no panic while the lock is held");
+        let transaction = state.db.transaction()?;
+        let mut gone = BTreeSet::new();
+        for number in numbers {
+            transaction.execute("DELETE FROM data_keys WHERE number = ?1", [number])?;
+            gone.insert(number);
         }
+        transaction.commit()?;
+        state.flushes += 1;
+        state.by_subject.retain(|_, (number, _)| !gone.contains(number));
         Ok(())
     }
 
@@ -148,15 +187,15 @@ impl Vault {
         self.state.lock().expect("no panic while the lock is held").flushes
     }
 
-    fn key_for(&self, subject: &str) -> Result<(u64, Key), Error> {
+    fn key_for(&self, subject: &Digest) -> Result<(u64, Key), Error> {
         let mut state = self.state.lock().expect("no panic while the lock is held");
         if let Some((number, key)) = state.by_subject.get(subject) {
             return Ok((*number, key.clone()));
         }
         let stored: Option<u64> = state
             .db
-            .prepare_cached("SELECT number FROM data_keys WHERE subject = ?1")?
-            .query_row([subject], |row| row.get(0))
+            .prepare_cached("SELECT number FROM data_keys WHERE subject = ?1 AND current = 1")?
+            .query_row([subject.0], |row| row.get(0))
             .optional()?;
         let found = if let Some(number) = stored {
             (number, self.read_key(&state.db, number)?.ok_or(Error::Erased)?)
@@ -166,14 +205,14 @@ impl Vault {
             }
             let (number, key) =
                 state.free.pop_first().ok_or_else(|| Error::Store("no key was made".to_owned()))?;
-            state.unwritten.push((number, subject.to_owned()));
+            state.unwritten.push((number, *subject));
             (number, key)
         };
         if state.by_subject.len() >= CACHED_MAX {
             write_down(&mut state)?;
             state.by_subject.clear();
         }
-        state.by_subject.insert(subject.to_owned(), found.clone());
+        state.by_subject.insert(*subject, found.clone());
         if state.unwritten.len() >= UNWRITTEN_MAX {
             write_down(&mut state)?;
         }
@@ -182,8 +221,12 @@ impl Vault {
 
     /// Makes the next keys and flushes them before any is used.
     fn make_block(&self, state: &mut State) -> Result<(), Error> {
-        let first: u64 =
-            state.db.query_row("SELECT coalesce(max(number), 0) + 1 FROM data_keys", [], |row| row.get(0))?;
+        // Numbers are never used again, not those of destroyed keys either: a sealed payload must not find another key.
+        let first: u64 = state
+            .db
+            .query_row("SELECT seq + 1 FROM sqlite_sequence WHERE name = 'data_keys'", [], |row| row.get(0))
+            .optional()?
+            .unwrap_or(1);
         let transaction = state.db.transaction()?;
         let mut made = Vec::new();
         for number in first..first + BLOCK {
@@ -229,8 +272,8 @@ fn write_down(state: &mut State) -> Result<(), Error> {
     let transaction = state.db.transaction()?;
     for (number, subject) in &state.unwritten {
         transaction.execute(
-            "UPDATE OR IGNORE data_keys SET subject = ?2 WHERE number = ?1 AND subject IS NULL",
-            params![number, subject],
+            "UPDATE data_keys SET subject = ?2, current = 1 WHERE number = ?1 AND subject IS NULL",
+            params![number, subject.0],
         )?;
     }
     transaction.commit()?;
@@ -243,4 +286,20 @@ fn restrict(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .map_err(|error| Error::Store(error.to_string()))
+}
+
+/// The key of pseudonyms, made on first use.
+fn names_key(db: &Connection, root: &RootKey, entropy: &dyn Entropy) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let wrapped: Option<Vec<u8>> =
+        db.query_row("SELECT value FROM settings WHERE name = 'names'", [], |row| row.get(0)).optional()?;
+    if let Some(wrapped) = wrapped {
+        return root.unwrap(&wrapped, "names");
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    entropy.fill(&mut *key);
+    db.execute(
+        "INSERT INTO settings (name, value) VALUES ('names', ?1)",
+        params![root.wrap(&key, "names", entropy)],
+    )?;
+    Ok(key)
 }

@@ -16,6 +16,7 @@ pub(crate) const OF_ACTION: &str = "SELECT seq, bytes FROM entries INDEXED BY en
      WHERE action = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 pub(crate) const OF_RUN: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_run \
      WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+pub(crate) const OF_SUBJECT: &str = "SELECT locator FROM payloads WHERE subject = ?1 ORDER BY seq";
 pub(crate) const PAYLOAD: &str = "SELECT subject, locator FROM payloads WHERE commitment = ?1";
 
 /// Entries of one action at most: far more than attempts, approvals and look-ups can bring.
@@ -79,6 +80,19 @@ impl Views {
         let limit = bounded(limit);
         let values = (run.as_str(), seq_after(after, -1)?, to_read(limit));
         Ok(Page::cut(self.read_entries(OF_RUN, values)?, limit))
+    }
+
+    /// Where the payloads of a subject lie.
+    pub fn payloads_of(&self, subject: &Digest) -> Result<Vec<Locator>, Error> {
+        let reader = self.pool.take()?;
+        let mut statement = reader.prepare_cached(OF_SUBJECT)?;
+        let mut rows = statement.query([subject.to_string()])?;
+        let mut places = Vec::new();
+        while let Some(row) = rows.next()? {
+            let place = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            places.push(serde_json::from_str(place).map_err(|error| Error::Row(error.to_string()))?);
+        }
+        Ok(places)
     }
 
     /// Whose key seals the payload of this commitment, and where in the journal it lies.

@@ -55,6 +55,9 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         Event::LogStarted { .. }
         | Event::ClockJumped { .. }
         | Event::ClockAccepted {}
+        | Event::SubjectErased { .. }
+        | Event::SubjectHeld { .. }
+        | Event::SubjectReleased { .. }
         | Event::BundlePublished { .. }
         | Event::AgentRegistered { .. }
         | Event::AgentRetired { .. }

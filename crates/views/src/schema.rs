@@ -4,7 +4,7 @@
 //! List tables are keyed by the position of the entry that made the row, so newest first is the order of the key.
 
 /// Version of the tables below.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// All tables, and the order in which a dump lists their rows.
 pub(crate) const TABLES: &[(&str, &str)] = &[
@@ -32,6 +32,7 @@ CREATE INDEX entries_action ON entries(action) WHERE action IS NOT NULL;
 
 CREATE TABLE payloads(
     commitment BLOB PRIMARY KEY, subject TEXT NOT NULL, locator TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX payloads_subject ON payloads(subject, seq);
 
 CREATE TABLE runs(
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, status TEXT NOT NULL,
