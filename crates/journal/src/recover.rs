@@ -10,7 +10,7 @@ use crate::content::Envelope;
 use crate::disk::{Disk, Mode};
 use crate::error::{Error, Fault, FaultKind};
 use crate::index::{Index, Mark};
-use crate::scan::{LogState, Place, State, Stop, Visit, has_commit, scan};
+use crate::scan::{self, LogState, Place, State, Stop, Visit, has_commit, scan};
 use crate::segment::{Segment, journal_dir, list};
 
 /// What opening found.
@@ -53,6 +53,8 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<(Segment, u64)>,
     pub(crate) anchors: Anchors,
     pub(crate) recovery: Recovery,
+    /// The format of the last segment.
+    pub(crate) format: Option<u32>,
 }
 
 /// Reads a whole journal, and cuts a torn tail.
@@ -62,19 +64,20 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, Error> {
     let mut visit = Gather { anchors: Anchors::load(disk, dir)?, ..Gather::default() };
     let mut segments = Vec::with_capacity(found.len());
     let mut recovery = Recovery::default();
+    let mut format = None;
     for segment in &found {
         let bytes = segment.read(disk, dir).map_err(Error::io("read", &segment.path(dir)))?;
-        let mut len = bytes.len() as u64;
-        match scan(&mut state, *segment, &bytes, &mut visit) {
-            Ok(()) => {}
+        format = scan::format(&bytes).unwrap_or_default();
+        let len = match scan(&mut state, *segment, &bytes, &mut visit) {
+            Ok(len) => len,
             Err(Stop::Wrong(fault)) => return Err(fault.into()),
             Err(Stop::Broken { good, fault }) => {
                 let last = segment.ordinal + 1 == found.len();
                 check_torn(&state, &visit.anchors, &bytes, last, &fault)?;
                 recovery.cut = cut(disk, dir, *segment, &bytes, good, fault)?;
-                len = good;
+                good
             }
-        }
+        };
         recovery.bytes += len;
         segments.push((*segment, len));
     }
@@ -82,7 +85,7 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, Error> {
     recovery.segments = segments.len() as u64;
     recovery.batches = state.batches;
     recovery.entries = state.logs.iter().map(|log| log.tree.size()).sum();
-    Ok(Recovered { state, indexes: visit.indexes, segments, anchors: visit.anchors, recovery })
+    Ok(Recovered { state, indexes: visit.indexes, segments, anchors: visit.anchors, recovery, format })
 }
 
 /// Whether what could not be read is a tail that a crash may have torn. Anything else is damage, with its place.
@@ -110,6 +113,15 @@ pub(crate) fn check_torn(
     }
 }
 
+/// What is there after the last batch that counts, without the blocks of zeros behind it: they were room.
+pub(crate) fn tail(bytes: &[u8], good: u64) -> &[u8] {
+    let tail = &bytes[usize::try_from(good).expect("an offset within a buffer")..];
+    match scan::used(tail) {
+        0 if scan::format(bytes) != Ok(Some(1)) => &[],
+        used => &tail[..used.next_multiple_of(4_096).min(tail.len())],
+    }
+}
+
 /// Keeps the tail in a file of its own, then cuts it off.
 fn cut(
     disk: &dyn Disk,
@@ -119,7 +131,7 @@ fn cut(
     good: u64,
     why: Fault,
 ) -> Result<Option<Cut>, Error> {
-    let tail = &bytes[usize::try_from(good).expect("an offset within a buffer")..];
+    let tail = tail(bytes, good);
     if tail.is_empty() {
         // A segment file that was made, but never written to.
         return Ok(None);

@@ -133,6 +133,11 @@ impl Disk for Memory {
         Ok(())
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.files.lock().unwrap().remove(path);
+        Ok(())
+    }
+
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }
@@ -173,6 +178,13 @@ impl File for MemoryFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.0.lock().unwrap().resize(usize::try_from(len).unwrap(), 0);
+        Ok(())
+    }
+
+    fn allocate(&self, end: u64) -> io::Result<()> {
+        let mut all = self.0.lock().unwrap();
+        let len = all.len().max(usize::try_from(end).unwrap());
+        all.resize(len, 0);
         Ok(())
     }
 }

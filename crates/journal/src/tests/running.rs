@@ -80,20 +80,51 @@ fn segments_roll_over_and_read_as_one() {
     assert!(journal.health().segments > 8);
 }
 
+fn copied(from: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for part in ["journal", "checkpoints"] {
+        fs::create_dir(copy.path().join(part)).unwrap();
+        for file in fs::read_dir(from.join(part)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), copy.path().join(part).join(file.file_name())).unwrap();
+        }
+    }
+    copy
+}
+
+/// Written by the first version of this program.
+#[test]
+fn a_journal_of_format_1_opens_for_ever() {
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures/format-1");
+    let root = verify(&old, &mut |_| {}).unwrap().logs[0].root;
+    let copy = copied(&old);
+    let count = segments(copy.path()).len();
+    for opening in 0..2 {
+        let (journal, recovery) = real(copy.path()).unwrap();
+        assert_eq!((recovery.cut, recovery.entries), (None, 210 + opening));
+        append(&journal, vec![entry(LogId(0), SHOP, 210 + opening, &[])]).unwrap();
+        assert_eq!(journal.read(LogId(0), 0, 500, usize::MAX).unwrap().len() as u64, 211 + opening);
+        define(&journal, SHOP);
+        journal.close().unwrap();
+        // What is added goes into a segment of its own, the old ones stay as they are.
+        assert_eq!(segments(copy.path()).len(), count + 1);
+        for file in segments(&old) {
+            let kept = copy.path().join("journal").join(file.file_name().unwrap());
+            assert_eq!(fs::read(kept).unwrap(), fs::read(file).unwrap());
+        }
+    }
+    let verified = verify(copy.path(), &mut |_| {}).unwrap();
+    assert_eq!((verified.entries, verified.logs[0].checkpoint_size), (212, Some(212)));
+    assert_ne!(verified.logs[0].root, root);
+}
+
 #[test]
 fn a_missing_segment_is_noticed_wherever_it_was() {
     let dir = tempfile::tempdir().unwrap();
     rolled(dir.path());
     let count = segments(dir.path()).len();
     for gone in 0..count {
-        let copy = tempfile::tempdir().unwrap();
-        for part in ["journal", "checkpoints"] {
-            fs::create_dir(copy.path().join(part)).unwrap();
-            for file in fs::read_dir(dir.path().join(part)).unwrap() {
-                let file = file.unwrap();
-                fs::copy(file.path(), copy.path().join(part).join(file.file_name())).unwrap();
-            }
-        }
+        let copy = copied(dir.path());
         fs::remove_file(&segments(copy.path())[gone]).unwrap();
         let fault = verify(copy.path(), &mut |_| {}).unwrap_err();
         let expected = matches!(fault.kind, FaultKind::MissingSegment { .. } | FaultKind::Shorter { .. });
