@@ -361,11 +361,7 @@ impl Writer {
 
     /// Asks for a spare in good time.
     fn want_spare(&self, end: &End) {
-        let wanted = if end.filled {
-            end.len > self.segment_bytes / 2
-        } else {
-            end.len > SPARE_AFTER.min(self.segment_bytes / 2)
-        };
+        let wanted = end.len > SPARE_AFTER.min(self.segment_bytes / 2);
         if !wanted || self.room_bytes == 0 {
             return;
         }
