@@ -37,7 +37,7 @@ fn main() {
     let dir = tempfile::Builder::new().prefix("journal-bench-").tempdir_in(place).expect("a directory");
     let (journal, _) = FileJournal::open(&dir.path().join("data"), Options::default()).expect("opens");
     let log = journal.define(LOG, TestSigner::new(LOG, 1)).expect("defines");
-    let mut ours = Ours { journal, log, seq: 0, told: channel() };
+    let mut ours = Ours { journal, log, seq: 0, entry_bytes: ENTRY_BYTES, told: channel() };
     let bare = Bare::new(&dir.path().join("bare"));
 
     // Until the journal has found its pace: a segment with room of its own.
@@ -46,7 +46,8 @@ fn main() {
         std::thread::yield_now();
     }
     println!("writers  entries/s  ceiling/s  ratio median | p50 µs ours/bare  p99 µs ours/bare | entries a flush | all writers in a batch/s  ratio");
-    for (writers, entries) in PLAN {
+    let plan = if std::env::args().any(|argument| argument == "--verify") { &[][..] } else { &PLAN };
+    for &(writers, entries) in plan {
         let (mut mine, mut same, mut all) = (Pace::default(), Pace::default(), Pace::default());
         let mut ratios = Vec::with_capacity(ROUNDS);
         let (mut flushes, mut bytes, mut flushing) = (0, 0, 0);
@@ -86,20 +87,28 @@ fn main() {
             ratio(&all),
         );
     }
-    let total = ours.seq;
     ours.journal.close().expect("closes");
-    let watch = now();
-    let verified = verify(&dir.path().join("data"), &mut |_| {}).expect("is right");
-    assert_eq!(verified.entries, total);
-    println!(
-        "verify: {:.0} entries/s, {:.0} MB/s on one core ({} B each)",
-        per_second(total, watch.elapsed()),
-        per_second(verified.bytes, watch.elapsed()) / 1e6,
-        verified.bytes / total
-    );
+    verification(&dir.path().join("verify"));
     let watch = now();
     let (_, recovery) = FileJournal::open(&dir.path().join("data"), Options::default()).expect("opens");
     println!("open: {:?} for {} entries in {} segments", watch.elapsed(), recovery.entries, recovery.segments);
+}
+
+/// The best of five: what the core can do, whatever else runs.
+fn verification(dir: &Path) {
+    let (journal, _) = FileJournal::open(dir, Options::default()).expect("opens");
+    let log = journal.define(LOG, TestSigner::new(LOG, 1)).expect("defines");
+    let mut ours = Ours { journal, log, seq: 0, entry_bytes: 300, told: channel() };
+    ours.round(4_096, 200_000);
+    ours.journal.close().expect("closes");
+    let rounds = (0..5).map(|_| {
+        let watch = now();
+        let verified = verify(dir, &mut |_| {}).expect("is right");
+        assert_eq!(verified.entries, 200_000);
+        watch.elapsed()
+    });
+    let took = rounds.min().expect("five");
+    println!("verify: {:.0} entries/s on one core, 300 B each", per_second(200_000, took));
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
@@ -135,6 +144,7 @@ struct Ours {
     journal: FileJournal,
     log: LogId,
     seq: u64,
+    entry_bytes: usize,
     told: (Sender<Instant>, Receiver<Instant>),
 }
 
@@ -158,10 +168,14 @@ impl Ours {
     }
 
     fn append(&mut self) {
-        let head = format!("{{\"at\":{},\"log\":\"{LOG}\",\"seq\":{},\"v\":\"", self.seq, self.seq);
+        // Like an entry of the engine: several short strings, not one long one.
+        let head = format!("{{\"at\":{},\"log\":\"{LOG}\",\"seq\":{},\"v\":[\"x", self.seq, self.seq);
         let mut bytes = head.into_bytes();
-        bytes.resize(ENTRY_BYTES - 2, b'x');
-        bytes.extend_from_slice(b"\"}");
+        while bytes.len() + 27 < self.entry_bytes {
+            bytes.extend_from_slice(b"\",\"0123456789abcdef01234");
+        }
+        bytes.resize(self.entry_bytes - 3, b'x');
+        bytes.extend_from_slice(b"\"]}");
         let entry = NewEntry { log: self.log, seq: self.seq, bytes, payloads: vec![] };
         self.seq += 1;
         let (told, began) = (self.told.0.clone(), now());

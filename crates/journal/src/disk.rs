@@ -173,6 +173,13 @@ pub(crate) fn fill(file: &dyn File, from: u64, to: u64) -> io::Result<()> {
 
 /// Reads a whole file, if it has at most `max` bytes.
 pub(crate) fn read_all(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_into(disk, path, max, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same into a buffer that is used again: fresh memory for each of many large files takes longer than reading them.
+pub(crate) fn read_into(disk: &dyn Disk, path: &Path, max: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     let file = disk.open(path, Mode::Read)?;
     let len = file.length()?;
     if len > max {
@@ -181,10 +188,10 @@ pub(crate) fn read_all(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec
             format!("{len} bytes are more than the {max} taken"),
         ));
     }
-    let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-    let read = file.read_at(&mut bytes, 0)?;
+    bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+    let read = file.read_at(bytes, 0)?;
     bytes.truncate(read);
-    Ok(bytes)
+    Ok(())
 }
 
 /// Replaces a file at once: whoever reads it, even after a crash, finds the old bytes or the new ones.

@@ -65,8 +65,9 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, Error> {
     let mut segments = Vec::with_capacity(found.len());
     let mut recovery = Recovery::default();
     let mut format = None;
+    let mut bytes = Vec::new();
     for segment in &found {
-        let bytes = segment.read(disk, dir).map_err(Error::io("read", &segment.path(dir)))?;
+        segment.read(disk, dir, &mut bytes).map_err(Error::io("read", &segment.path(dir)))?;
         format = scan::format(&bytes).unwrap_or_default();
         let len = match scan(&mut state, *segment, &bytes, &mut visit) {
             Ok(len) => len,

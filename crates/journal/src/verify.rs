@@ -109,8 +109,9 @@ pub(crate) fn verify_on(
     let mut state = State::default();
     let mut visit = Check { anchors, logs: Vec::new(), progress, done, base: 0 };
     let mut torn = None;
+    let mut bytes = Vec::new();
     for segment in &segments {
-        let bytes = segment.read(disk, dir).map_err(|error| unreadable(&segment.label(), error))?;
+        segment.read(disk, dir, &mut bytes).map_err(|error| unreadable(&segment.label(), error))?;
         match scan(&mut state, *segment, &bytes, &mut visit) {
             Ok(_) => {}
             Err(Stop::Wrong(fault)) => return Err(fault),
