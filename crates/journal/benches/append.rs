@@ -9,10 +9,11 @@
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 
 use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use journal::conformance::TestSigner;
@@ -37,7 +38,7 @@ fn main() {
     let dir = tempfile::Builder::new().prefix("journal-bench-").tempdir_in(place).expect("a directory");
     let (journal, _) = FileJournal::open(&dir.path().join("data"), Options::default()).expect("opens");
     let log = journal.define(LOG, TestSigner::new(LOG, 1)).expect("defines");
-    let mut ours = Ours { journal, log, seq: 0, entry_bytes: ENTRY_BYTES, told: channel() };
+    let mut ours = Ours { journal: Arc::new(journal), log, seq: 0, entry_bytes: ENTRY_BYTES };
     let bare = Bare::new(&dir.path().join("bare"));
 
     // Until the journal has found its pace: a segment with room of its own.
@@ -98,7 +99,7 @@ fn main() {
 fn verification(dir: &Path) {
     let (journal, _) = FileJournal::open(dir, Options::default()).expect("opens");
     let log = journal.define(LOG, TestSigner::new(LOG, 1)).expect("defines");
-    let mut ours = Ours { journal, log, seq: 0, entry_bytes: 300, told: channel() };
+    let mut ours = Ours { journal: Arc::new(journal), log, seq: 0, entry_bytes: 300 };
     ours.round(4_096, 200_000);
     ours.journal.close().expect("closes");
     let rounds = (0..5).map(|_| {
@@ -141,49 +142,84 @@ impl Pace {
 }
 
 struct Ours {
-    journal: FileJournal,
+    journal: Arc<FileJournal>,
     log: LogId,
     seq: u64,
     entry_bytes: usize,
-    told: (Sender<Instant>, Receiver<Instant>),
+}
+
+/// A round under way. Each writer appends its next entry when it hears that the last one is durable, where it hears it:
+/// a thread of its own would measure the scheduler.
+struct Round {
+    journal: Arc<FileJournal>,
+    log: LogId,
+    entry_bytes: usize,
+    state: Mutex<Counts>,
+    over: Sender<Vec<u32>>,
+}
+
+struct Counts {
+    next: u64,
+    end: u64,
+    left: u64,
+    micros: Vec<u32>,
 }
 
 impl Ours {
-    /// One thread plays all writers, as the owner of a log does.
     fn round(&mut self, writers: usize, entries: u64) -> (Duration, Vec<u32>) {
-        let mut micros = Vec::with_capacity(usize::try_from(entries).expect("small"));
+        let (over, ended) = channel();
+        let micros = Vec::with_capacity(usize::try_from(entries).expect("small"));
+        let state = Counts { next: self.seq, end: self.seq + entries, left: entries, micros };
+        self.seq += entries;
+        let (journal, log, entry_bytes) = (self.journal.clone(), self.log, self.entry_bytes);
+        let round = Arc::new(Round { journal, log, entry_bytes, state: Mutex::new(state), over });
         let start = now();
-        let (mut sent, mut heard) = (0, 0);
-        while heard < entries {
-            if sent < entries && sent - heard < writers as u64 {
-                self.append();
-                sent += 1;
-            } else {
-                let began = self.told.1.recv().expect("the journal answers");
-                micros.push(u32::try_from(began.elapsed().as_micros()).expect("short"));
-                heard += 1;
-            }
+        for _ in 0..writers {
+            round.append();
         }
+        let micros = ended.recv().expect("the journal answers");
         (start.elapsed(), micros)
     }
+}
 
-    fn append(&mut self) {
-        // Like an entry of the engine: several short strings, not one long one.
-        let head = format!("{{\"at\":{},\"log\":\"{LOG}\",\"seq\":{},\"v\":[\"x", self.seq, self.seq);
-        let mut bytes = head.into_bytes();
+impl Round {
+    fn append(self: &Arc<Self>) {
+        // Held while appending, so that positions arrive in order.
+        let mut state = self.state.lock().expect("no panic");
+        if state.next == state.end {
+            return;
+        }
+        let entry = NewEntry { log: self.log, seq: state.next, bytes: self.entry(state.next), payloads: vec![] };
+        state.next += 1;
+        let (round, began) = (self.clone(), now());
+        let done = move |result: Result<_, journal::Error>| {
+            result.expect("is durable");
+            round.heard(began);
+        };
+        self.journal.append(Batch { entries: vec![entry] }, Box::new(done));
+    }
+
+    fn heard(self: &Arc<Self>, began: Instant) {
+        let mut state = self.state.lock().expect("no panic");
+        state.micros.push(u32::try_from(began.elapsed().as_micros()).expect("short"));
+        state.left -= 1;
+        if state.left == 0 {
+            self.over.send(std::mem::take(&mut state.micros)).expect("somebody listens");
+        }
+        drop(state);
+        self.append();
+    }
+
+    /// Like one of the engine: several short strings, not one long one.
+    fn entry(&self, seq: u64) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.entry_bytes);
+        write!(bytes, "{{\"at\":{seq},\"log\":\"{LOG}\",\"seq\":{seq},\"v\":[\"x").expect("memory takes it");
         while bytes.len() + 27 < self.entry_bytes {
             bytes.extend_from_slice(b"\",\"0123456789abcdef01234");
         }
         bytes.resize(self.entry_bytes - 3, b'x');
         bytes.extend_from_slice(b"\"]}");
-        let entry = NewEntry { log: self.log, seq: self.seq, bytes, payloads: vec![] };
-        self.seq += 1;
-        let (told, began) = (self.told.0.clone(), now());
-        let done = move |result: Result<_, journal::Error>| {
-            result.expect("is durable");
-            told.send(began).expect("somebody listens");
-        };
-        self.journal.append(Batch { entries: vec![entry] }, Box::new(done));
+        bytes
     }
 }
 

@@ -38,6 +38,8 @@ const APPEND_BYTES_MAX: usize = 64 << 20;
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// Segments repeat all logs at their head.
 const LOGS_MAX: usize = 4_096;
+/// A batch may reach a little beyond the size at which segments roll over.
+const ROOM_SLACK: u64 = 64 << 10;
 /// What a frame needs beside its content, generously.
 const FRAME_OVERHEAD: usize = 128;
 
@@ -164,7 +166,7 @@ impl FileJournal {
         let (interval, signing) = (options.checkpoint_interval, shared.clone());
         keep(&journal.others, spawn("checkpoints", move || checkpointer::run(&signing, interval), dir)?);
         if options.room_bytes > 0 {
-            keep(&journal.others, spawn("room", move || room::run(&shared, segment_bytes), dir)?);
+            keep(&journal.others, spawn("room", move || room::run(&shared, segment_bytes + ROOM_SLACK), dir)?);
         }
         Ok((journal, recovery))
     }
