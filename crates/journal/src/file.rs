@@ -166,7 +166,7 @@ impl FileJournal {
         let (interval, signing) = (options.checkpoint_interval, shared.clone());
         keep(&journal.others, spawn("checkpoints", move || checkpointer::run(&signing, interval), dir)?);
         if options.room_bytes > 0 {
-            keep(&journal.others, spawn("room", move || room::run(&shared, segment_bytes + ROOM_SLACK), dir)?);
+            keep(&journal.others, spawn("room", move || room::run(&shared, segment_bytes + ROOM_SLACK.min(segment_bytes / 64)), dir)?);
         }
         Ok((journal, recovery))
     }
@@ -199,6 +199,13 @@ impl FileJournal {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a spare is asked for and not there yet.
+    #[cfg(test)]
+    pub(crate) fn room_is_being_made(&self) -> bool {
+        let wanted = self.shared.spare_gate().wanted;
+        wanted && self.shared.queue().spare.is_none() && !self.shared.queue().full
     }
 
     /// A full disk is asked again at each append: there is room when the reserve can be made whole.

@@ -34,6 +34,9 @@ const BUFFER_BYTES_KEPT: usize = 16 << 20;
 /// While the disk is busy anyway a thread is woken only for this much: about a dozen entries.
 const GATHER_BYTES: usize = 8 << 10;
 
+/// With this much in hand the disk does not wait for what came in meanwhile to be encoded.
+const FLUSHED_AT_ONCE: u64 = 16 << 10;
+
 /// Called once when the journal is poisoned, after everybody who waited was told. A server ends its process there.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -115,7 +118,7 @@ impl Writer {
         // The disk first: it is what everybody waits for.
         if !poisoned && !stages.flushing && stages.end.is_some() {
             match &stages.ready {
-                Some(group) if group.topped || !gather => return Task::Flush,
+                Some(group) if group.topped || !gather || group.bytes >= FLUSHED_AT_ONCE => return Task::Flush,
                 Some(_) => return Task::Gather,
                 None => {}
             }
