@@ -46,7 +46,9 @@ fn main() {
         ours.round(64, 1_000);
         std::thread::yield_now();
     }
-    println!("writers  entries/s  ceiling/s  ratio median | p50 µs ours/bare  p99 µs ours/bare | entries a flush | all writers in a batch/s  ratio");
+    println!(
+        "writers  entries/s  ceiling/s  ratio median | p50 µs ours/bare  p99 µs ours/bare | entries a flush | all writers in a batch/s  ratio"
+    );
     let plan = if std::env::args().any(|argument| argument == "--verify") { &[][..] } else { &PLAN };
     for &(writers, entries) in plan {
         let (mut mine, mut same, mut all) = (Pace::default(), Pace::default(), Pace::default());
@@ -92,7 +94,12 @@ fn main() {
     verification(&dir.path().join("verify"));
     let watch = now();
     let (_, recovery) = FileJournal::open(&dir.path().join("data"), Options::default()).expect("opens");
-    println!("open: {:?} for {} entries in {} segments", watch.elapsed(), recovery.entries, recovery.segments);
+    println!(
+        "open: {:?} for {} entries in {} segments",
+        watch.elapsed(),
+        recovery.entries,
+        recovery.segments
+    );
 }
 
 /// The best of five: what the core can do, whatever else runs.
@@ -189,7 +196,8 @@ impl Round {
         if state.next == state.end {
             return;
         }
-        let entry = NewEntry { log: self.log, seq: state.next, bytes: self.entry(state.next), payloads: vec![] };
+        let entry =
+            NewEntry { log: self.log, seq: state.next, bytes: self.entry(state.next), payloads: vec![] };
         state.next += 1;
         let (round, began) = (self.clone(), now());
         let done = move |result: Result<_, journal::Error>| {

@@ -199,7 +199,8 @@ fn plain_bytes(text: &[u8]) -> usize {
     let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
     // Without an early end within a chunk the compiler compares all of its bytes at once.
     let mut chunks = text.chunks_exact(16);
-    chunks.by_ref().take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | special(byte))).count() * 16
+    chunks.by_ref().take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | special(byte))).count()
+        * 16
 }
 
 /// Length of the escape at the front, if it is the one that RFC 8785 prescribes for its character.

@@ -24,6 +24,7 @@ use crate::journal::{
     SUBJECT_BYTES_MAX, Stored,
 };
 use crate::note::VerifierKey;
+use crate::old::Old;
 use crate::read;
 use crate::recover::{Recovered, Recovery, recover};
 use crate::room::{self, Reserve, SPARE_AFTER, spare_path};
@@ -143,7 +144,7 @@ impl FileJournal {
                 .map(|anchor| (anchor.checkpoint.size, anchor.note.clone())),
         });
         let view = View { logs: logs.collect(), segments: found.segments, health };
-        let shared = Arc::new(Shared::new(dir.to_owned(), disk, end, view, reserve));
+        let shared = Arc::new(Shared::new(dir.to_owned(), disk, end, view, Old::new(found.skipped), reserve));
         shared.queue().full = full;
         let journal = Self {
             shared: shared.clone(),
@@ -166,7 +167,14 @@ impl FileJournal {
         let (interval, signing) = (options.checkpoint_interval, shared.clone());
         keep(&journal.others, spawn("checkpoints", move || checkpointer::run(&signing, interval), dir)?);
         if options.room_bytes > 0 {
-            keep(&journal.others, spawn("room", move || room::run(&shared, segment_bytes + ROOM_SLACK.min(segment_bytes / 64)), dir)?);
+            keep(
+                &journal.others,
+                spawn(
+                    "room",
+                    move || room::run(&shared, segment_bytes + ROOM_SLACK.min(segment_bytes / 64)),
+                    dir,
+                )?,
+            );
         }
         Ok((journal, recovery))
     }

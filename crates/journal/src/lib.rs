@@ -13,10 +13,12 @@ mod error; // why the journal refuses, and where damage is
 mod file; // the journal in files
 mod frame; // the unit of a segment file
 mod group; // what goes into one write
+mod head; // where every log stood when a segment began
 mod index; // where entries lie, roughly
 mod journal; // the traits, and what goes in and out
 mod lock; // one process at a time
 mod note; // signed notes
+mod old; // segments that opening did not read
 mod probe; // what one flush costs here
 mod proof; // audit paths
 mod read; // reading back

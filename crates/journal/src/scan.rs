@@ -2,8 +2,8 @@
 //!
 //! Opening and verifying are the same scan with other visitors. A batch counts only when its commit frame is there and
 //! agrees; what cannot be read after the last commit is [`Stop::Broken`] and may be a torn tail, what can be read but
-//! is not right is [`Stop::Wrong`] and never one. A scan begins at any state that is trusted: today always the empty
-//! one; the log frames at the head of each segment carry what a later beginning needs.
+//! is not right is [`Stop::Wrong`] and never one. A scan begins with the empty state, or with any segment whose head is
+//! trusted: its log frames carry what went before.
 
 use std::collections::BTreeSet;
 
@@ -32,6 +32,9 @@ pub(crate) struct State {
     pub(crate) epoch: u64,
     /// By number.
     pub(crate) logs: Vec<LogState>,
+    /// Whether the next batch is the head of a segment in the middle of the journal, where logs are taken in as they
+    /// stand there.
+    pub(crate) begins: bool,
 }
 
 /// Where a frame lies.
@@ -200,6 +203,7 @@ impl<'a> Scan<'a> {
         }
         self.state.frames += 1;
         self.state.batches += 1;
+        self.state.begins = false;
         Ok(())
     }
 
@@ -237,7 +241,9 @@ impl<'a> Scan<'a> {
                 match self.state.logs.get(frame.log as usize) {
                     Some(log) if log.name == name && log.vkey == vkey && log.tree == tree => {}
                     Some(_) => return Err(FaultKind::Redefined),
-                    None if frame.log as usize == self.state.logs.len() && tree.size() == 0 => {
+                    None if frame.log as usize == self.state.logs.len()
+                        && (tree.size() == 0 || self.state.begins) =>
+                    {
                         self.state.logs.push(LogState { name, vkey, tree });
                         self.visit.defined(self.state.logs.last().expect("just pushed"));
                     }

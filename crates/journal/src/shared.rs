@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::group::{End, Group, Told};
 use crate::index::Index;
 use crate::journal::{Batch, Done, Health};
+use crate::old::Old;
 use crate::room::{Reserve, Spare, SpareGate};
 use crate::segment::Segment;
 use crate::tree::Hash;
@@ -96,6 +97,8 @@ pub(crate) struct Shared {
     queue: Mutex<Queue>,
     pub(crate) work: Condvar,
     view: RwLock<View>,
+    /// The segments that opening did not read.
+    pub(crate) old: Old,
     gate: Mutex<Gate>,
     pub(crate) tick: Condvar,
     spare_gate: Mutex<SpareGate>,
@@ -111,7 +114,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(dir: PathBuf, disk: Arc<dyn Disk>, end: End, view: View, reserve: Reserve) -> Self {
+    pub(crate) fn new(
+        dir: PathBuf,
+        disk: Arc<dyn Disk>,
+        end: End,
+        view: View,
+        old: Old,
+        reserve: Reserve,
+    ) -> Self {
         let logs = end.state.logs.iter().map(|log| (log.name.clone(), log.tree.size())).collect();
         Self {
             dir,
@@ -119,6 +129,7 @@ impl Shared {
             queue: Mutex::new(Queue { logs, stages: Stages::new(end), ..Queue::default() }),
             work: Condvar::new(),
             view: RwLock::new(view),
+            old,
             gate: Mutex::new(Gate::default()),
             tick: Condvar::new(),
             spare_gate: Mutex::default(),

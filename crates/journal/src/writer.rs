@@ -118,7 +118,9 @@ impl Writer {
         // The disk first: it is what everybody waits for.
         if !poisoned && !stages.flushing && stages.end.is_some() {
             match &stages.ready {
-                Some(group) if group.topped || !gather || group.bytes >= FLUSHED_AT_ONCE => return Task::Flush,
+                Some(group) if group.topped || !gather || group.bytes >= FLUSHED_AT_ONCE => {
+                    return Task::Flush;
+                }
                 Some(_) => return Task::Gather,
                 None => {}
             }

@@ -213,7 +213,8 @@ impl Case<'_> {
     /// A bit is not what it was: the damage is named, or what it took is announced as cut, or it hit nothing.
     fn flip(&self, chance: &mut Chance) -> &'static str {
         let mut files = self.platter.crash(Left::Everything, chance);
-        let names: Vec<String> = files.iter().filter(|(_, b)| !b.is_empty()).map(|(n, _)| n.clone()).collect();
+        let names: Vec<String> =
+            files.iter().filter(|(_, b)| !b.is_empty()).map(|(n, _)| n.clone()).collect();
         if names.is_empty() {
             return "nothing to flip";
         }

@@ -17,7 +17,8 @@ fn open(disk: &Recorder, segment_bytes: u64) -> FileJournal {
 
 #[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
-    for (segment_bytes, room) in [(1 << 20, 0), (1 << 20, 700), (1 << 20, 5_000), (2_000, 0), (2_000, 3_000)] {
+    for (segment_bytes, room) in [(1 << 20, 0), (1 << 20, 700), (1 << 20, 5_000), (2_000, 0), (2_000, 3_000)]
+    {
         let disk = Recorder::default();
         let journal = open(&disk, segment_bytes);
         let log = define(&journal, SHOP);

@@ -18,14 +18,33 @@ const SECTOR: usize = 512;
 /// One thing that was asked, or happened meanwhile.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Create { path: PathBuf, inode: usize },
-    Write { inode: usize, at: usize, bytes: Vec<u8> },
+    Create {
+        path: PathBuf,
+        inode: usize,
+    },
+    Write {
+        inode: usize,
+        at: usize,
+        bytes: Vec<u8>,
+    },
     /// Cut, or made longer with zeros.
-    Resize { inode: usize, len: usize },
-    Sync { inode: usize },
-    Rename { from: PathBuf, to: PathBuf },
-    Remove { path: PathBuf },
-    SyncDir { path: PathBuf },
+    Resize {
+        inode: usize,
+        len: usize,
+    },
+    Sync {
+        inode: usize,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Remove {
+        path: PathBuf,
+    },
+    SyncDir {
+        path: PathBuf,
+    },
     /// An append was made; so many entries were in by log.
     Submitted([u64; 2]),
     /// And so many were acknowledged.
@@ -273,7 +292,8 @@ impl Platter {
             }
             Op::SyncDir { path } => {
                 let inside = |op: &Op| {
-                    let (Op::Create { path: at, .. } | Op::Rename { to: at, .. } | Op::Remove { path: at }) = op
+                    let (Op::Create { path: at, .. } | Op::Rename { to: at, .. } | Op::Remove { path: at }) =
+                        op
                     else {
                         return false;
                     };

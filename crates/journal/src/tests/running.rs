@@ -119,6 +119,40 @@ fn a_journal_of_format_1_opens_for_ever() {
 }
 
 #[test]
+fn opening_reads_the_end_only() {
+    let dir = tempfile::tempdir().unwrap();
+    rolled(dir.path());
+    let all = segments(dir.path());
+    // Wherever the damage is, and however large: opening does not see it, reading and verifying do.
+    for hurt in &all[..all.len() - 1] {
+        let bytes = fs::read(hurt).unwrap();
+        fs::write(hurt, vec![0xff; bytes.len()]).unwrap();
+        let journal = real(dir.path()).unwrap().0;
+        assert_eq!((sizes_of_shop(&journal), journal.health().segments), (210, all.len() as u64));
+        assert!(!journal.read(LogId(0), 209, 1, usize::MAX).unwrap().is_empty());
+        let refused = journal.read(LogId(0), 0, usize::MAX, usize::MAX).unwrap_err();
+        assert!(matches!(refused, Error::Damaged(_)), "{refused}");
+        drop(journal);
+        assert!(verify(dir.path(), &mut |_| {}).is_err());
+        fs::write(hurt, bytes).unwrap();
+    }
+    verify(dir.path(), &mut |_| {}).unwrap();
+    // Without its checkpoint at the end, opening goes back as far as the one that is there vouches.
+    let note = dir.path().join("checkpoints/test~shop");
+    let journal = real(dir.path()).unwrap().0;
+    let log = define(&journal, SHOP);
+    let old = fs::read(&note).unwrap();
+    append(&journal, vec![entry(log, SHOP, 210, &[])]).unwrap();
+    drop(journal);
+    fs::write(&note, old).unwrap();
+    assert_eq!(sizes_of_shop(&real(dir.path()).unwrap().0), 211);
+}
+
+fn sizes_of_shop(journal: &FileJournal) -> u64 {
+    journal.head(LogId(0)).size
+}
+
+#[test]
 fn a_missing_segment_is_noticed_wherever_it_was() {
     let dir = tempfile::tempdir().unwrap();
     rolled(dir.path());
@@ -129,8 +163,15 @@ fn a_missing_segment_is_noticed_wherever_it_was() {
         let fault = verify(copy.path(), &mut |_| {}).unwrap_err();
         let expected = matches!(fault.kind, FaultKind::MissingSegment { .. } | FaultKind::Shorter { .. });
         assert!(expected, "segment {gone} of {count}: {fault}");
-        let opened = real(copy.path());
-        assert!(matches!(opened, Err(Error::Damaged(_))), "segment {gone} of {count}");
+        // Opening reads the end only; whoever reads where the segment was meets the gap.
+        let damaged = |error| assert!(matches!(error, Error::Damaged(_)), "segment {gone} of {count}");
+        match real(copy.path()) {
+            Err(error) => damaged(error),
+            Ok((journal, _)) => {
+                assert!(gone + 1 < count, "the last one is vouched for");
+                damaged(journal.read(LogId(0), 0, usize::MAX, usize::MAX).unwrap_err());
+            }
+        }
     }
 }
 
