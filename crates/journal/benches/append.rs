@@ -6,7 +6,7 @@
 //! batches of the size that the journal made in the same round. Beside it, for comparison, the loop in batches of one
 //! entry of every writer, which no writer could wait for more cheaply.
 
-#![allow(clippy::print_stdout, reason = "figures are for people")]
+#![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "figures are for people")]
 
 use std::fs::File;
 use std::io::Write as _;
@@ -119,7 +119,6 @@ fn verification(dir: &Path) {
     println!("verify: {:.0} entries/s on one core, 300 B each", per_second(200_000, took));
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a figure for people")]
 fn per_second(count: u64, took: Duration) -> f64 {
     count as f64 / took.as_secs_f64()
 }

@@ -161,7 +161,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 /// Writes zeros from one byte to another.
 pub(crate) fn fill(file: &dyn File, from: u64, to: u64) -> io::Result<()> {
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     let mut at = from;
     while at < to {
         let count = (to - at).min(ZEROS.len() as u64);

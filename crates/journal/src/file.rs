@@ -418,7 +418,7 @@ impl Backend for FileJournal {
             let queue = self.shared.queue();
             (queue.bytes as u64, queue.full)
         };
-        Health { waiting_bytes, disk_full, ..self.shared.view().health.clone() }
+        Health { disk_full, waiting_bytes, ..self.shared.view().health.clone() }
     }
 
     fn close(&self) -> Result<(), Error> {

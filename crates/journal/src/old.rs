@@ -1,7 +1,7 @@
 //! The segments that opening did not read: what reading back needs of them, found when it is asked for and then kept.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use crate::disk::{Disk, Mode, read_all};
 use crate::error::{Error, FaultKind};
@@ -17,16 +17,16 @@ use crate::segment::{SEGMENT_BYTES_LIMIT, Segment};
 struct Known {
     /// Where the logs stood at its head, by number.
     starts: OnceLock<Vec<u64>>,
-    marks: OnceLock<Arc<Marks>>,
+    marks: OnceLock<Marks>,
 }
 
 /// Where entries lie in a segment.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
+struct Marks {
     /// By log number.
     logs: Vec<Index>,
     /// The byte after the last batch; the file's end where something before it cannot be read.
-    pub(crate) end: u64,
+    end: u64,
 }
 
 /// All of them, in order.
@@ -62,12 +62,11 @@ impl Old {
         }
         let segment = segments[low];
         let known = &self.0[low].marks;
-        let marks = match known.get() {
-            Some(marks) => marks,
-            None => {
-                let marks = marks(disk, dir, segment)?;
-                known.get_or_init(|| Arc::new(marks))
-            }
+        let marks = if let Some(marks) = known.get() {
+            marks
+        } else {
+            let marks = marks(disk, dir, segment)?;
+            known.get_or_init(|| marks)
         };
         let mark = marks.logs.get(log.0 as usize).and_then(|index| index.before(seq));
         let nothing = bad(segment, 0)(FaultKind::Sequence { expected: seq, found: 0 });

@@ -330,19 +330,16 @@ impl Writer {
         let path = segment.path(&shared.dir);
         let (old, len) = (end.file.clone(), end.len);
         let mut state = end.state.clone();
-        let mut next = match spare {
-            Some(Spare { file, len }) => {
-                shared.disk.rename(&spare_path(&shared.dir), &path)?;
-                End { state: end.state.clone(), file, segment, len: 0, room: len, filled: true }
-            }
-            None => {
-                let file = match shared.disk.open(&path, Mode::Write) {
-                    Err(error) if is_full(&error) => return Ok(false),
-                    file => file?,
-                };
-                End { state: end.state.clone(), file, segment, len: 0, room: 0, filled: false }
+        let (file, room, filled) = if let Some(Spare { file, len }) = spare {
+            shared.disk.rename(&spare_path(&shared.dir), &path)?;
+            (file, len, true)
+        } else {
+            match shared.disk.open(&path, Mode::Write) {
+                Err(error) if is_full(&error) => return Ok(false),
+                file => (file?, 0, false),
             }
         };
+        let mut next = End { state: end.state.clone(), file, segment, len: 0, room, filled };
         if self.room_bytes > 0 {
             let head = head_of_segment(&mut state).len() as u64;
             if !self.make_room(&mut next, head + need)? {
