@@ -302,7 +302,9 @@ impl Platter {
                 let (done, rest) = std::mem::take(&mut self.names_pending).into_iter().partition(inside);
                 self.names_pending = rest;
                 let done: Vec<Op> = done;
-                done.iter().for_each(|op| name(&mut self.names, op));
+                for op in &done {
+                    name(&mut self.names, op);
+                }
             }
             Op::Submitted(_) | Op::Acked(_) => {}
         }
