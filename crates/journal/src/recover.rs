@@ -154,10 +154,11 @@ pub(crate) fn check_torn(
 /// What is there after the last batch that counts, without the blocks of zeros behind it: they were room.
 pub(crate) fn tail(bytes: &[u8], good: u64) -> &[u8] {
     let tail = &bytes[usize::try_from(good).expect("an offset within a buffer")..];
-    match scan::used(tail) {
-        0 if scan::format(bytes) != Ok(Some(1)) => &[],
-        used => &tail[..used.next_multiple_of(4_096).min(tail.len())],
+    if scan::format(bytes) == Ok(Some(1)) {
+        return tail;
     }
+    let used = scan::used(tail);
+    &tail[..used.next_multiple_of(4_096).min(tail.len())]
 }
 
 /// Keeps the tail in a file of its own, then cuts it off.

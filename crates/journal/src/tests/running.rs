@@ -97,6 +97,12 @@ fn copied(from: &Path) -> tempfile::TempDir {
 fn a_journal_of_format_1_opens_for_ever() {
     let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures/format-1");
     let root = verify(&old, &mut |_| {}).unwrap().logs[0].root;
+    // Zeros behind its last frame were never room.
+    let torn = copied(&old);
+    let last = segments(torn.path()).pop().unwrap();
+    fs::write(&last, [fs::read(&last).unwrap(), vec![0; 100]].concat()).unwrap();
+    assert_eq!(verify(torn.path(), &mut |_| {}).unwrap().torn.unwrap().bytes, 100);
+    assert_eq!(real(torn.path()).unwrap().1.cut.unwrap().bytes, 100);
     let copy = copied(&old);
     let count = segments(copy.path()).len();
     for opening in 0..2 {
@@ -137,15 +143,17 @@ fn opening_reads_the_end_only() {
         fs::write(hurt, bytes).unwrap();
     }
     verify(dir.path(), &mut |_| {}).unwrap();
-    // Without its checkpoint at the end, opening goes back as far as the one that is there vouches.
-    let note = dir.path().join("checkpoints/test~shop");
-    let journal = real(dir.path()).unwrap().0;
+    // With a checkpoint of long ago opening goes back as far as it vouches: the same entries under the same key.
+    let other = tempfile::tempdir().unwrap();
+    let journal = real(other.path()).unwrap().0;
     let log = define(&journal, SHOP);
-    let old = fs::read(&note).unwrap();
-    append(&journal, vec![entry(log, SHOP, 210, &[])]).unwrap();
-    drop(journal);
-    fs::write(&note, old).unwrap();
-    assert_eq!(sizes_of_shop(&real(dir.path()).unwrap().0), 211);
+    for seq in 0..70 {
+        append(&journal, vec![entry(log, SHOP, seq, &["text"])]).unwrap();
+    }
+    journal.close().unwrap();
+    let note = "checkpoints/test~shop";
+    fs::copy(other.path().join(note), dir.path().join(note)).unwrap();
+    assert_eq!(sizes_of_shop(&real(dir.path()).unwrap().0), 210);
 }
 
 fn sizes_of_shop(journal: &FileJournal) -> u64 {
