@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::content::LogDefinition;
 use crate::disk::{Disk, read_all};
 use crate::error::{Fault, FaultKind};
 use crate::note::{NOTE_BYTES_MAX, NoteError, VerifierKey};
@@ -128,7 +129,22 @@ impl Anchors {
 
     /// Logs are numbered in the order in which they are defined.
     pub(crate) fn defined(&mut self, log: &LogState) {
-        self.wanted.push(self.by_name.get(&log.name).map(|anchor| anchor.checkpoint.size));
+        let anchor = self.by_name.get_mut(&log.name);
+        self.wanted.push(anchor.map(|anchor| {
+            // Where reading begins in the middle, the log may stand just there.
+            if anchor.checkpoint.size == log.tree.size() {
+                anchor.found = Some(log.tree.root());
+            }
+            anchor.checkpoint.size
+        }));
+    }
+
+    /// Whether reading may begin at the head of a segment: what it says about every log that has a checkpoint will be
+    /// proved by that checkpoint, which vouches for no less.
+    pub(crate) fn prove(&self, logs: &[LogDefinition]) -> bool {
+        logs.iter().all(|log| {
+            self.by_name.get(&log.name).is_none_or(|anchor| anchor.checkpoint.size >= log.tree.size())
+        })
     }
 
     /// Called after each entry.

@@ -5,13 +5,17 @@ use crate::frame::{Fields, put_text};
 use crate::tree::{Hash, Tree};
 
 /// The version of the format that this program writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+///
+/// Format 2 allows zeros after the last batch of a segment: room that was not used. Otherwise it is format 1.
+pub(crate) const FORMAT: u32 = 2;
 /// How every segment's content begins.
 const MAGIC: &[u8; 16] = b"countersign log\n";
 
 /// Content of a segment's first frame. Its `seq` is the number of that frame, counted through all segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
+    /// The version of the format of this segment.
+    pub(crate) format: u32,
     /// Number of the batch that this frame belongs to.
     pub(crate) batch: u64,
 }
@@ -19,7 +23,7 @@ pub(crate) struct SegmentHeader {
 impl SegmentHeader {
     pub(crate) fn encode(self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.extend_from_slice(&FORMAT.to_le_bytes());
+        out.extend_from_slice(&self.format.to_le_bytes());
         out.extend_from_slice(&self.batch.to_le_bytes());
         out
     }
@@ -39,7 +43,7 @@ impl SegmentHeader {
         }
         let batch = fields.u64().ok_or(FaultKind::Malformed)?;
         fields.end().ok_or(FaultKind::Malformed)?;
-        Ok(Self { batch })
+        Ok(Self { format: found, batch })
     }
 }
 

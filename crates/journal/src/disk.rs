@@ -10,6 +10,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
 use crate::error::Error;
 use crate::lock::Lock;
 
@@ -32,6 +35,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>>;
     /// Puts a file in the place of another.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Takes a file away, where it is there.
+    fn remove(&self, path: &Path) -> io::Result<()>;
     /// Returns when the names in a directory are safe.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Keeps other processes out of the data directory `dir` by its file `path`, as long as what it returns is held.
@@ -53,6 +58,9 @@ pub trait File: Send + Sync + fmt::Debug {
     fn sync(&self) -> io::Result<()>;
     /// Cuts it.
     fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Makes sure that all bytes up to `end` have their place on the disk, so that writing there cannot run out of it;
+    /// what was not written reads as zeros. Where there is no room nothing that matters changes ([`is_full`]).
+    fn allocate(&self, end: u64) -> io::Result<()>;
 }
 
 /// The operating system's.
@@ -82,6 +90,13 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -125,10 +140,46 @@ impl File for RealFile {
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
     }
+
+    fn allocate(&self, end: u64) -> io::Result<()> {
+        let len = self.length()?;
+        if end <= len {
+            return Ok(());
+        }
+        match fallocate(&self.0, FallocateFlags::empty(), len, end - len) {
+            // File systems that cannot reserve are asked by writing.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(self, len, end),
+            result => result.map_err(io::Error::from),
+        }
+    }
+}
+
+/// Whether there was no room on the disk.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Writes zeros from one byte to another.
+pub(crate) fn fill(file: &dyn File, from: u64, to: u64) -> io::Result<()> {
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    let mut at = from;
+    while at < to {
+        let count = (to - at).min(ZEROS.len() as u64);
+        file.write_at(&ZEROS[..usize::try_from(count).expect("at most 64 KiB")], at)?;
+        at += count;
+    }
+    Ok(())
 }
 
 /// Reads a whole file, if it has at most `max` bytes.
 pub(crate) fn read_all(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_into(disk, path, max, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same into a buffer that is used again: fresh memory for each of many large files takes longer than reading them.
+pub(crate) fn read_into(disk: &dyn Disk, path: &Path, max: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     let file = disk.open(path, Mode::Read)?;
     let len = file.length()?;
     if len > max {
@@ -137,10 +188,10 @@ pub(crate) fn read_all(disk: &dyn Disk, path: &Path, max: u64) -> io::Result<Vec
             format!("{len} bytes are more than the {max} taken"),
         ));
     }
-    let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-    let read = file.read_at(&mut bytes, 0)?;
+    bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+    let read = file.read_at(bytes, 0)?;
     bytes.truncate(read);
-    Ok(bytes)
+    Ok(())
 }
 
 /// Replaces a file at once: whoever reads it, even after a crash, finds the old bytes or the new ones.

@@ -36,6 +36,9 @@ pub enum Error {
         /// What waits.
         bytes: usize,
     },
+    /// No room on the disk: nothing new is taken in until there is some. What was taken in is kept, and read.
+    #[error("the disk is full")]
+    DiskFull,
     /// A log that was never defined here.
     #[error("there is no log with number {0}")]
     UnknownLog(u32),
@@ -123,6 +126,7 @@ impl Error {
             Self::Poisoned(_) => {
                 Some("look at the disk, then start the server again: what was acknowledged is kept")
             }
+            Self::DiskFull => Some("make room on the disk: the journal goes on by itself then"),
             Self::Full { .. } => Some("the disk does not keep up; try again later"),
             Self::KeyChanged { .. } => Some("open the journal with the root key under which it was made"),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {

@@ -1,4 +1,4 @@
-//! The journal in files: one shard, one process, two threads (writer, checkpointer).
+//! The journal in files: one shard, one process, four threads (two writers, checkpointer, one for the spare segment).
 //!
 //! This file takes requests in and checks them; `writer` makes them durable, `read` answers from what is.
 
@@ -15,19 +15,23 @@ use kernel::ports::Signer;
 
 use crate::checkpoint::{NAME_RULE, checkpoint_dir, is_log_name};
 use crate::checkpointer::{self, checkpoint_all};
+use crate::content::FORMAT;
 use crate::disk::{Disk, Held, Mode, RealDisk};
 use crate::error::Error;
+use crate::group::{End, begin_segment};
 use crate::journal::{
     Backend, Batch, Done, ENTRY_BYTES_MAX, Head, Health, Journal, Locator, LogId, PAYLOAD_BYTES_MAX,
     SUBJECT_BYTES_MAX, Stored,
 };
 use crate::note::VerifierKey;
+use crate::old::Old;
 use crate::read;
-use crate::recover::{Recovery, recover};
+use crate::recover::{Recovered, Recovery, recover};
+use crate::room::{self, Reserve, SPARE_AFTER, spare_path};
 use crate::segment::{Segment, journal_dir};
 use crate::shared::{Item, LogView, Queue, Shared, View};
 use crate::tree::empty_root;
-use crate::writer::{OnFatal, Writer, begin_segment};
+use crate::writer::{OnFatal, Writer};
 
 /// One append is one write: its frames together take at most this.
 const APPEND_BYTES_MAX: usize = 64 << 20;
@@ -35,6 +39,8 @@ const APPEND_BYTES_MAX: usize = 64 << 20;
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// Segments repeat all logs at their head.
 const LOGS_MAX: usize = 4_096;
+/// A batch may reach a little beyond the size at which segments roll over.
+const ROOM_SLACK: u64 = 64 << 10;
 /// What a frame needs beside its content, generously.
 const FRAME_OVERHEAD: usize = 128;
 
@@ -45,6 +51,10 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How long new entries may be without a checkpoint.
     pub checkpoint_interval: Duration,
+    /// How far ahead room is made in a segment, so that a flush need not; 0 makes none ahead.
+    pub room_bytes: u64,
+    /// What is kept free for the day when the disk is full, so that what was taken in can still be written.
+    pub reserve_bytes: u64,
     /// How much may wait for the disk; beyond it appends are refused.
     pub waiting_bytes_max: usize,
     /// Called once when the journal is poisoned.
@@ -56,6 +66,8 @@ impl Default for Options {
         Self {
             segment_bytes: 64 << 20,
             checkpoint_interval: Duration::from_secs(1),
+            room_bytes: 1 << 20,
+            reserve_bytes: 4 << 20,
             waiting_bytes_max: 256 << 20,
             on_fatal: None,
         }
@@ -75,8 +87,8 @@ impl fmt::Debug for Options {
 pub struct FileJournal {
     shared: Arc<Shared>,
     waiting_bytes_max: usize,
-    writer: Mutex<Option<JoinHandle<()>>>,
-    checkpointer: Mutex<Option<JoinHandle<()>>>,
+    writers: Mutex<Vec<JoinHandle<()>>>,
+    others: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn Held>>>,
 }
 
@@ -105,15 +117,12 @@ impl FileJournal {
         let mut found = recover(&*disk, dir)?;
         // Entries tell by their epoch which opening of the files wrote them.
         found.state.epoch += 1;
-        let last = found.segments.pop().unwrap_or((Segment { first: 0, ordinal: 0 }, 0));
-        let (segment, mut len) = last;
-        let path = segment.path(dir);
-        let file = disk.open(&path, Mode::Write).map_err(Error::io("open", &path))?;
-        if len == 0 {
-            len = begin_segment(&mut found.state, &*file).map_err(Error::io("begin", &path))?;
-            disk.sync_dir(&place).map_err(Error::io("flush", &place))?;
-        }
-        found.segments.push((segment, len));
+        let spare = spare_path(dir);
+        // Whatever a crash left of it may hold anything.
+        disk.remove(&spare).map_err(Error::io("remove", &spare))?;
+        let reserve = Reserve::new(dir, options.reserve_bytes);
+        let full = !reserve.make(&*disk).map_err(Error::io("make the reserve of", dir))?;
+        let end = begin(&*disk, dir, &mut found)?;
 
         let recovery = found.recovery.clone();
         let health = Health {
@@ -135,33 +144,45 @@ impl FileJournal {
                 .map(|anchor| (anchor.checkpoint.size, anchor.note.clone())),
         });
         let view = View { logs: logs.collect(), segments: found.segments, health };
-        let shared = Arc::new(Shared::new(dir.to_owned(), disk, &found.state, view));
-        let writer = Writer {
-            shared: shared.clone(),
-            segment_bytes: options.segment_bytes.min(SEGMENT_BYTES_MAX),
-            on_fatal: options.on_fatal,
-            state: found.state,
-            file,
-            segment,
-            len,
-        };
-        let writer = spawn("journal", move || writer.run(), dir)?;
+        let shared = Arc::new(Shared::new(dir.to_owned(), disk, end, view, Old::new(found.skipped), reserve));
+        shared.queue().full = full;
         let journal = Self {
             shared: shared.clone(),
             waiting_bytes_max: options.waiting_bytes_max,
-            writer: Mutex::new(Some(writer)),
-            checkpointer: Mutex::new(None),
+            writers: Mutex::default(),
+            others: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
-        let interval = options.checkpoint_interval;
-        let checkpointer = spawn("checkpoints", move || checkpointer::run(&shared, interval), dir)?;
-        *journal.checkpointer.lock().expect("no panic while the lock is held") = Some(checkpointer);
+        let segment_bytes = options.segment_bytes.min(SEGMENT_BYTES_MAX);
+        let writer = Arc::new(Writer {
+            shared: shared.clone(),
+            segment_bytes,
+            room_bytes: options.room_bytes,
+            on_fatal: options.on_fatal,
+        });
+        for _ in 0..2 {
+            let writer = writer.clone();
+            keep(&journal.writers, spawn("journal", move || writer.run(), dir)?);
+        }
+        let (interval, signing) = (options.checkpoint_interval, shared.clone());
+        keep(&journal.others, spawn("checkpoints", move || checkpointer::run(&signing, interval), dir)?);
+        if options.room_bytes > 0 {
+            keep(
+                &journal.others,
+                spawn(
+                    "room",
+                    move || room::run(&shared, segment_bytes + ROOM_SLACK.min(segment_bytes / 64)),
+                    dir,
+                )?,
+            );
+        }
         Ok((journal, recovery))
     }
 
     fn enqueue(&self, batch: &Batch, queue: &mut Queue) -> Result<usize, Error> {
         check_open(queue)?;
         let len = check(batch, queue)?;
+        self.check_room(queue)?;
         if queue.bytes + len > self.waiting_bytes_max {
             return Err(Error::Full { bytes: queue.bytes });
         }
@@ -172,12 +193,45 @@ impl FileJournal {
         Ok(len)
     }
 
+    /// Gives back what was made ahead and is soon made again. Zeros that were written stay.
+    fn tidy(&self) -> Result<(), Error> {
+        let mut queue = self.shared.queue();
+        if queue.spare.take().is_some() {
+            let path = spare_path(&self.shared.dir);
+            self.shared.disk.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+        match &queue.stages.end {
+            Some(end) if !end.filled && end.room > end.len => {
+                let path = end.segment.path(&self.shared.dir);
+                end.file.truncate(end.len).map_err(Error::io("cut", &path))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a spare is asked for and not there yet.
+    #[cfg(test)]
+    pub(crate) fn room_is_being_made(&self) -> bool {
+        let wanted = self.shared.spare_gate().wanted;
+        wanted && self.shared.queue().spare.is_none() && !self.shared.queue().full
+    }
+
+    /// A full disk is asked again at each append: there is room when the reserve can be made whole.
+    fn check_room(&self, queue: &mut Queue) -> Result<(), Error> {
+        if queue.full {
+            let made = self.shared.reserve.make(&*self.shared.disk);
+            queue.full = !made.map_err(Error::io("make the reserve of", &self.shared.dir))?;
+        }
+        if queue.full { Err(Error::DiskFull) } else { Ok(()) }
+    }
+
     /// Waits until everything that was appended before is durable.
     fn define_durably(&self, name: &str, vkey: String) -> Result<LogId, Error> {
         let (reply, answer) = sync_channel(1);
         let number = {
             let mut queue = self.shared.queue();
             check_open(&queue)?;
+            self.check_room(&mut queue)?;
             let number = queue.logs.len();
             if number >= LOGS_MAX {
                 return Err(Error::TooManyLogs(LOGS_MAX));
@@ -186,12 +240,43 @@ impl FileJournal {
             queue.bytes += item.len();
             queue.logs.push((name.to_owned(), 0));
             queue.waiting.push_back(item);
-            self.shared.work.notify_one();
+            if queue.wakes() {
+                self.shared.work.notify_one();
+            }
             number
         };
         answer.recv().map_err(|_| Error::Closed)??;
         Ok(LogId(u32::try_from(number).expect("bounded above")))
     }
+}
+
+/// The segment that new entries go to, begun where that is still to be done.
+fn begin(disk: &dyn Disk, dir: &Path, found: &mut Recovered) -> Result<End, Error> {
+    let mut last = found.segments.last().copied();
+    // What is written now has the rules of now: a segment of an older format is left as it is.
+    if found.format.is_some_and(|format| format < FORMAT) && last.is_some_and(|(_, len)| len > 0) {
+        last = None;
+    } else {
+        found.segments.pop();
+    }
+    let ordinal = found.segments.len();
+    let (segment, mut len) = last.unwrap_or((Segment { first: found.state.frames, ordinal }, 0));
+    let path = segment.path(dir);
+    let file = disk.open(&path, Mode::Write).map_err(Error::io("open", &path))?;
+    if len == 0 {
+        len = begin_segment(&mut found.state, &*file).map_err(Error::io("begin", &path))?;
+        let place = journal_dir(dir);
+        disk.sync_dir(&place).map_err(Error::io("flush", &place))?;
+    }
+    found.segments.push((segment, len));
+    let room = file.length().map_err(Error::io("measure", &path))?;
+    // What stands there was written before, one way or the other.
+    let filled = room >= len + SPARE_AFTER;
+    Ok(End { state: found.state.clone(), file, segment, len, room, filled })
+}
+
+fn keep(threads: &Mutex<Vec<JoinHandle<()>>>, thread: JoinHandle<()>) {
+    threads.lock().expect("no panic while the lock is held").push(thread);
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static, dir: &Path) -> Result<JoinHandle<()>, Error> {
@@ -251,7 +336,11 @@ impl Journal for FileJournal {
         match self.enqueue(&batch, &mut queue) {
             Ok(len) => {
                 queue.waiting.push_back(Item::Append { batch, done, len });
-                self.shared.work.notify_one();
+                let wakes = queue.wakes();
+                drop(queue);
+                if wakes {
+                    self.shared.work.notify_one();
+                }
             }
             Err(error) => {
                 // Not under the lock: the callback may look at the journal.
@@ -325,8 +414,11 @@ impl Backend for FileJournal {
     }
 
     fn health(&self) -> Health {
-        let waiting_bytes = self.shared.queue().bytes as u64;
-        Health { waiting_bytes, ..self.shared.view().health.clone() }
+        let (waiting_bytes, disk_full) = {
+            let queue = self.shared.queue();
+            (queue.bytes as u64, queue.full)
+        };
+        Health { disk_full, waiting_bytes, ..self.shared.view().health.clone() }
     }
 
     fn close(&self) -> Result<(), Error> {
@@ -335,14 +427,16 @@ impl Backend for FileJournal {
         }
         self.shared.queue().closing = true;
         self.shared.work.notify_all();
-        join(&self.writer);
+        join(&self.writers);
         self.shared.gate().closing = true;
         self.shared.tick.notify_all();
-        join(&self.checkpointer);
+        self.shared.spare_gate().closing = true;
+        self.shared.spare_wanted.notify_all();
+        join(&self.others);
         let poisoned = self.shared.queue().poisoned.clone();
         let result = match poisoned {
             Some(cause) => Err(Error::Poisoned(cause)),
-            None => checkpoint_all(&self.shared),
+            None => self.tidy().and(checkpoint_all(&self.shared)),
         };
         drop(self.lock.lock().expect("no panic while the lock is held").take());
         result
@@ -350,8 +444,8 @@ impl Backend for FileJournal {
 }
 
 /// A thread that panicked has poisoned the journal already.
-fn join(thread: &Mutex<Option<JoinHandle<()>>>) {
-    if let Some(thread) = thread.lock().expect("no panic while the lock is held").take() {
+fn join(threads: &Mutex<Vec<JoinHandle<()>>>) {
+    for thread in threads.lock().expect("no panic while the lock is held").drain(..) {
         drop(thread.join());
     }
 }

@@ -1,6 +1,7 @@
 //! Where entries lie, roughly: one mark for every few entries, in memory.
 //!
-//! A reader goes to the mark before the entry that it wants and walks from there. Rebuilt by every opening.
+//! A reader goes to the mark before the entry that it wants and walks from there. Opening makes
+//! it for what it reads, `old` for the rest.
 
 /// Entries of a log between two marks: at about a kilobyte each, one read of the page cache.
 const STRIDE: u64 = 64;

@@ -107,6 +107,8 @@ pub struct Locator {
 pub struct Health {
     /// Why nothing more is written, where that is so.
     pub poisoned: Option<String>,
+    /// Whether there is no room on the disk: then nothing new is taken in.
+    pub disk_full: bool,
     /// Why the last checkpoint could not be written, where that is so.
     pub checkpoint_failed: Option<String>,
     /// What opening found.

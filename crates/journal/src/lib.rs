@@ -12,14 +12,18 @@ pub mod disk; // the few things asked of a file system
 mod error; // why the journal refuses, and where damage is
 mod file; // the journal in files
 mod frame; // the unit of a segment file
+mod group; // what goes into one write
+mod head; // where every log stood when a segment began
 mod index; // where entries lie, roughly
 mod journal; // the traits, and what goes in and out
 mod lock; // one process at a time
 mod note; // signed notes
+mod old; // segments that opening did not read
 mod probe; // what one flush costs here
 mod proof; // audit paths
 mod read; // reading back
 mod recover; // what opening finds
+mod room; // room on the disk, made ahead
 mod scan; // reading segments batch by batch
 mod segment; // segment files
 mod shared; // what the threads share
@@ -28,7 +32,7 @@ mod stopwatch; // how long things take
 mod tests;
 mod tree; // Merkle trees
 mod verify; // checking the files without a server
-mod writer; // group commit
+mod writer; // group commit, as a pipeline
 
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Fault, FaultKind};

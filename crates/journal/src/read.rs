@@ -117,9 +117,16 @@ fn place(shared: &Shared, log: LogId, seq: u64) -> Result<Option<(Mark, u64, Seg
     if seq >= seen.size {
         return Ok(None);
     }
-    let mark = seen.index.before(seq).expect("the first entry of a log has a mark");
-    let (segment, len) = view.segments[mark.segment as usize];
-    Ok(Some((mark, seen.size, segment, len)))
+    let size = seen.size;
+    if let Some(mark) = seen.index.before(seq) {
+        let (segment, len) = view.segments[mark.segment as usize];
+        return Ok(Some((mark, size, segment, len)));
+    }
+    // Before what opening read.
+    let segments: Vec<Segment> = view.segments.iter().map(|(segment, _)| *segment).collect();
+    drop(view);
+    let (mark, len) = shared.old.mark(&*shared.disk, &shared.dir, &segments, log, seq)?;
+    Ok(Some((mark, size, segments[mark.segment as usize], len)))
 }
 
 /// The sealed bytes of a payload.
@@ -170,7 +177,7 @@ pub(crate) fn prove(shared: &Shared, log: LogId, seq: u64, size: u64) -> Result<
     Ok(path.finish())
 }
 
-fn bad(segment: Segment, at: u64) -> impl Fn(FaultKind) -> Error {
+pub(crate) fn bad(segment: Segment, at: u64) -> impl Fn(FaultKind) -> Error {
     move |kind| Fault { file: segment.label(), offset: Some(at), log: None, seq: None, kind }.into()
 }
 

@@ -1,5 +1,8 @@
 //! What opening finds: the state of a journal after the last batch that counts.
 //!
+//! Only the end is read: from the head of the last segment for which the checkpoints vouch. What lies before was
+//! checked when it was written, and is checked again when it is read, or by `verify`.
+//!
 //! A tail that was torn by a crash is cut, kept beside, and announced. Everything else that is not right refuses: a
 //! journal that repaired itself could not be believed.
 
@@ -9,14 +12,16 @@ use crate::checkpoint::Anchors;
 use crate::content::Envelope;
 use crate::disk::{Disk, Mode};
 use crate::error::{Error, Fault, FaultKind};
+use crate::head::Head;
 use crate::index::{Index, Mark};
-use crate::scan::{LogState, Place, State, Stop, Visit, has_commit, scan};
+use crate::old;
+use crate::scan::{self, LogState, Place, State, Stop, Visit, has_commit, scan};
 use crate::segment::{Segment, journal_dir, list};
 
 /// What opening found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// Segments read.
+    /// Segments. Only the last of them are read, as far back as the checkpoints reach.
     pub segments: u64,
     /// Batches that count.
     pub batches: u64,
@@ -53,28 +58,40 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<(Segment, u64)>,
     pub(crate) anchors: Anchors,
     pub(crate) recovery: Recovery,
+    /// How many segments were not read.
+    pub(crate) skipped: usize,
+    /// The format of the last segment.
+    pub(crate) format: Option<u32>,
 }
 
-/// Reads a whole journal, and cuts a torn tail.
+/// Reads the end of a journal, and cuts a torn tail.
 pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, Error> {
     let found = list(disk, dir).map_err(Error::io("list", &journal_dir(dir)))?;
-    let mut state = State::default();
-    let mut visit = Gather { anchors: Anchors::load(disk, dir)?, ..Gather::default() };
+    let anchors = Anchors::load(disk, dir)?;
+    let (skipped, mut state) = beginning(disk, dir, &found, &anchors)?;
+    let mut visit = Gather { anchors, ..Gather::default() };
     let mut segments = Vec::with_capacity(found.len());
     let mut recovery = Recovery::default();
-    for segment in &found {
-        let bytes = segment.read(disk, dir).map_err(Error::io("read", &segment.path(dir)))?;
-        let mut len = bytes.len() as u64;
-        match scan(&mut state, *segment, &bytes, &mut visit) {
-            Ok(()) => {}
+    for segment in &found[..skipped] {
+        let len = old::length(disk, dir, *segment)?;
+        recovery.bytes += len;
+        segments.push((*segment, len));
+    }
+    let mut format = None;
+    let mut bytes = Vec::new();
+    for segment in &found[skipped..] {
+        segment.read(disk, dir, &mut bytes).map_err(Error::io("read", &segment.path(dir)))?;
+        format = scan::format(&bytes).unwrap_or_default();
+        let len = match scan(&mut state, *segment, &bytes, &mut visit) {
+            Ok(len) => len,
             Err(Stop::Wrong(fault)) => return Err(fault.into()),
             Err(Stop::Broken { good, fault }) => {
                 let last = segment.ordinal + 1 == found.len();
                 check_torn(&state, &visit.anchors, &bytes, last, &fault)?;
                 recovery.cut = cut(disk, dir, *segment, &bytes, good, fault)?;
-                len = good;
+                good
             }
-        }
+        };
         recovery.bytes += len;
         segments.push((*segment, len));
     }
@@ -82,7 +99,31 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, Error> {
     recovery.segments = segments.len() as u64;
     recovery.batches = state.batches;
     recovery.entries = state.logs.iter().map(|log| log.tree.size()).sum();
-    Ok(Recovered { state, indexes: visit.indexes, segments, anchors: visit.anchors, recovery })
+    Ok(Recovered {
+        state,
+        indexes: visit.indexes,
+        segments,
+        anchors: visit.anchors,
+        recovery,
+        skipped,
+        format,
+    })
+}
+
+/// Where to begin: how many segments are passed over, and what is believed of them.
+fn beginning(
+    disk: &dyn Disk,
+    dir: &Path,
+    found: &[Segment],
+    anchors: &Anchors,
+) -> Result<(usize, State), Error> {
+    for segment in found.iter().skip(1).rev() {
+        let head = Head::read(disk, dir, *segment).map_err(Error::io("read", &segment.path(dir)))?;
+        if let Some(head) = head.filter(|head| anchors.prove(&head.logs)) {
+            return Ok((segment.ordinal, head.state(*segment)));
+        }
+    }
+    Ok((0, State::default()))
 }
 
 /// Whether what could not be read is a tail that a crash may have torn. Anything else is damage, with its place.
@@ -110,6 +151,16 @@ pub(crate) fn check_torn(
     }
 }
 
+/// What is there after the last batch that counts, without the blocks of zeros behind it: they were room.
+pub(crate) fn tail(bytes: &[u8], good: u64) -> &[u8] {
+    let tail = &bytes[usize::try_from(good).expect("an offset within a buffer")..];
+    if scan::format(bytes) == Ok(Some(1)) {
+        return tail;
+    }
+    let used = scan::used(tail);
+    &tail[..used.next_multiple_of(4_096).min(tail.len())]
+}
+
 /// Keeps the tail in a file of its own, then cuts it off.
 fn cut(
     disk: &dyn Disk,
@@ -119,7 +170,7 @@ fn cut(
     good: u64,
     why: Fault,
 ) -> Result<Option<Cut>, Error> {
-    let tail = &bytes[usize::try_from(good).expect("an offset within a buffer")..];
+    let tail = tail(bytes, good);
     if tail.is_empty() {
         // A segment file that was made, but never written to.
         return Ok(None);

@@ -2,8 +2,8 @@
 //!
 //! Opening and verifying are the same scan with other visitors. A batch counts only when its commit frame is there and
 //! agrees; what cannot be read after the last commit is [`Stop::Broken`] and may be a torn tail, what can be read but
-//! is not right is [`Stop::Wrong`] and never one. A scan begins at any state that is trusted: today always the empty
-//! one; the log frames at the head of each segment carry what a later beginning needs.
+//! is not right is [`Stop::Wrong`] and never one. A scan begins with the empty state, or with any segment whose head is
+//! trusted: its log frames carry what went before.
 
 use std::collections::BTreeSet;
 
@@ -32,6 +32,9 @@ pub(crate) struct State {
     pub(crate) epoch: u64,
     /// By number.
     pub(crate) logs: Vec<LogState>,
+    /// Whether the next batch is the head of a segment in the middle of the journal, where logs are taken in as they
+    /// stand there.
+    pub(crate) begins: bool,
 }
 
 /// Where a frame lies.
@@ -67,32 +70,51 @@ pub(crate) enum Stop {
     Wrong(Fault),
 }
 
-/// Scans one segment; the state is after its last good batch.
+/// Scans one segment; the state is after its last good batch, whose end is returned. What follows are zeros: room that
+/// was not used.
 pub(crate) fn scan(
     state: &mut State,
     segment: Segment,
     bytes: &[u8],
     visit: &mut dyn Visit,
-) -> Result<(), Stop> {
+) -> Result<u64, Stop> {
     let mut scan = Scan { state, segment, bytes, visit, batch: Vec::new() };
     if segment.first != scan.state.frames {
         let kind = FaultKind::MissingSegment { expected: scan.state.frames, found: segment.first };
         return Err(Stop::Wrong(scan.fault(0, kind)));
     }
     // Before anything else: in a newer format the frames that follow may not even be readable.
-    if let Ok((Frame { kind: Kind::Segment, bytes, .. }, _)) = frame::decode(bytes)
-        && let Err(kind @ FaultKind::NewerFormat { .. }) = SegmentHeader::decode(bytes)
-    {
-        return Err(Stop::Wrong(scan.fault(0, kind)));
-    }
+    let format = format(bytes).map_err(|kind| Stop::Wrong(scan.fault(0, kind)))?;
+    let used = if format.is_some_and(|format| format >= 2) { used(bytes) } else { bytes.len() };
     let mut good = 0;
-    while good < bytes.len() {
+    while good < used {
         good = scan.batch(good)?;
     }
     if good == 0 {
         return Err(Stop::Broken { good: 0, fault: scan.fault(0, FaultKind::CutShort) });
     }
-    Ok(())
+    Ok(good as u64)
+}
+
+/// The format of a segment, where its first frame can be read; an error where it is newer than what is known here.
+pub(crate) fn format(bytes: &[u8]) -> Result<Option<u32>, FaultKind> {
+    match frame::decode(bytes) {
+        Ok((Frame { kind: Kind::Segment, bytes, .. }, _)) => match SegmentHeader::decode(bytes) {
+            Err(kind @ FaultKind::NewerFormat { .. }) => Err(kind),
+            header => Ok(header.ok().map(|header| header.format)),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// Bytes up to the last one that is not zero.
+pub(crate) fn used(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4_096] = [0; 4_096];
+    let mut rest = bytes;
+    while let Some(front) = rest.strip_suffix(&ZEROS) {
+        rest = front;
+    }
+    rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 
 /// Whether a commit frame of batch `batch` or a later one can be found from the byte `from` on. Writes go out one batch
@@ -181,6 +203,7 @@ impl<'a> Scan<'a> {
         }
         self.state.frames += 1;
         self.state.batches += 1;
+        self.state.begins = false;
         Ok(())
     }
 
@@ -218,7 +241,9 @@ impl<'a> Scan<'a> {
                 match self.state.logs.get(frame.log as usize) {
                     Some(log) if log.name == name && log.vkey == vkey && log.tree == tree => {}
                     Some(_) => return Err(FaultKind::Redefined),
-                    None if frame.log as usize == self.state.logs.len() && tree.size() == 0 => {
+                    None if frame.log as usize == self.state.logs.len()
+                        && (tree.size() == 0 || self.state.begins) =>
+                    {
                         self.state.logs.push(LogState { name, vkey, tree });
                         self.visit.defined(self.state.logs.last().expect("just pushed"));
                     }

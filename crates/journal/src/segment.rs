@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, read_all};
+use crate::disk::{Disk, read_into};
 
 /// No segment file is larger: one batch may exceed the size at which segments roll over, but not by more than itself.
 pub(crate) const SEGMENT_BYTES_LIMIT: u64 = 2 << 30;
@@ -37,8 +37,8 @@ impl Segment {
     }
 
     /// Reads the whole file.
-    pub(crate) fn read(self, disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u8>> {
-        read_all(disk, &self.path(dir), SEGMENT_BYTES_LIMIT)
+    pub(crate) fn read(self, disk: &dyn Disk, dir: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+        read_into(disk, &self.path(dir), SEGMENT_BYTES_LIMIT, bytes)
     }
 }
 

@@ -10,11 +10,14 @@ use kernel::ports::Signer;
 
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::group::{End, Group, Told};
 use crate::index::Index;
 use crate::journal::{Batch, Done, Health};
-use crate::scan::State;
+use crate::old::Old;
+use crate::room::{Reserve, Spare, SpareGate};
 use crate::segment::Segment;
 use crate::tree::Hash;
+use crate::writer::Stages;
 
 const LOCKED: &str = "no panic while the lock is held";
 
@@ -29,7 +32,7 @@ impl Item {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Append { len, .. } => *len,
-            Self::Define { name, vkey, .. } => name.len() + vkey.len() + 64,
+            Self::Define { name, vkey, .. } => name.len() + vkey.len() + 128,
         }
     }
 }
@@ -42,6 +45,23 @@ pub(crate) struct Queue {
     pub(crate) logs: Vec<(String, u64)>,
     pub(crate) closing: bool,
     pub(crate) poisoned: Option<String>,
+    /// Whether the disk had no room when it was last asked for some.
+    pub(crate) full: bool,
+    pub(crate) spare: Option<Spare>,
+    pub(crate) stages: Stages,
+}
+
+impl Queue {
+    /// Takes everything out that waits, as if it had never been appended: the next positions are those at `end`.
+    pub(crate) fn refuse(&mut self, end: &End) -> VecDeque<Item> {
+        self.full = true;
+        self.bytes = 0;
+        self.logs.truncate(end.state.logs.len());
+        for (next, log) in self.logs.iter_mut().zip(&end.state.logs) {
+            next.1 = log.tree.size();
+        }
+        std::mem::take(&mut self.waiting)
+    }
 }
 
 /// A log, as far as it is durable.
@@ -77,29 +97,48 @@ pub(crate) struct Shared {
     queue: Mutex<Queue>,
     pub(crate) work: Condvar,
     view: RwLock<View>,
+    /// The segments that opening did not read.
+    pub(crate) old: Old,
     gate: Mutex<Gate>,
     pub(crate) tick: Condvar,
+    spare_gate: Mutex<SpareGate>,
+    pub(crate) spare_wanted: Condvar,
+    pub(crate) reserve: Reserve,
     /// Held while checkpoints are written.
     pub(crate) signing: Mutex<()>,
     /// Held while a log is being defined.
     pub(crate) defining: Mutex<()>,
     pub(crate) closed: AtomicBool,
+    /// Whether the server was told that the journal stopped.
+    pub(crate) fatal: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(dir: PathBuf, disk: Arc<dyn Disk>, state: &State, view: View) -> Self {
-        let logs = state.logs.iter().map(|log| (log.name.clone(), log.tree.size())).collect();
+    pub(crate) fn new(
+        dir: PathBuf,
+        disk: Arc<dyn Disk>,
+        end: End,
+        view: View,
+        old: Old,
+        reserve: Reserve,
+    ) -> Self {
+        let logs = end.state.logs.iter().map(|log| (log.name.clone(), log.tree.size())).collect();
         Self {
             dir,
             disk,
-            queue: Mutex::new(Queue { logs, ..Queue::default() }),
+            queue: Mutex::new(Queue { logs, stages: Stages::new(end), ..Queue::default() }),
             work: Condvar::new(),
             view: RwLock::new(view),
+            old,
             gate: Mutex::new(Gate::default()),
             tick: Condvar::new(),
+            spare_gate: Mutex::default(),
+            spare_wanted: Condvar::new(),
+            reserve,
             signing: Mutex::new(()),
             defining: Mutex::new(()),
             closed: AtomicBool::new(false),
+            fatal: AtomicBool::new(false),
         }
     }
 
@@ -119,6 +158,10 @@ impl Shared {
         self.gate.lock().expect(LOCKED)
     }
 
+    pub(crate) fn spare_gate(&self) -> MutexGuard<'_, SpareGate> {
+        self.spare_gate.lock().expect(LOCKED)
+    }
+
     /// From here on nothing is taken in any more, and health says why.
     pub(crate) fn mark_poisoned(&self, cause: &str) {
         let mut queue = self.queue();
@@ -135,17 +178,20 @@ impl Shared {
     /// Nothing more is written: everybody who waits is told.
     pub(crate) fn poison(&self, cause: &str) {
         self.mark_poisoned(cause);
-        let waiting = {
+        let told: Vec<Told> = {
             let mut queue = self.queue();
             queue.bytes = 0;
-            std::mem::take(&mut queue.waiting)
+            let stages = &mut queue.stages;
+            stages.telling = false;
+            let mut groups: Vec<Group> = stages.finished.drain(..).map(|(group, _)| group).collect();
+            groups.extend(stages.ready.take());
+            let mut told: Vec<Told> = groups.into_iter().flat_map(|group| group.told).collect();
+            told.extend(queue.waiting.drain(..).map(Told::of));
+            told
         };
-        for item in waiting {
-            match item {
-                Item::Append { done, .. } => done(Err(Error::Poisoned(cause.to_owned()))),
-                // An error means that the caller is gone.
-                Item::Define { reply, .. } => drop(reply.send(Err(Error::Poisoned(cause.to_owned())))),
-            }
+        self.work.notify_all();
+        for told in told {
+            told.tell(Err(Error::Poisoned(cause.to_owned())));
         }
     }
 }

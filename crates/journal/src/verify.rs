@@ -12,7 +12,7 @@ use crate::checkpoint::Anchors;
 use crate::content::Envelope;
 use crate::disk::{Disk, Mode, RealDisk};
 use crate::error::{Fault, FaultKind};
-use crate::recover::check_torn;
+use crate::recover::{check_torn, tail};
 use crate::scan::{LogState, Place, State, Stop, Visit, scan};
 use crate::segment::list;
 use crate::tree::Hash;
@@ -109,15 +109,16 @@ pub(crate) fn verify_on(
     let mut state = State::default();
     let mut visit = Check { anchors, logs: Vec::new(), progress, done, base: 0 };
     let mut torn = None;
+    let mut bytes = Vec::new();
     for segment in &segments {
-        let bytes = segment.read(disk, dir).map_err(|error| unreadable(&segment.label(), error))?;
+        segment.read(disk, dir, &mut bytes).map_err(|error| unreadable(&segment.label(), error))?;
         match scan(&mut state, *segment, &bytes, &mut visit) {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(Stop::Wrong(fault)) => return Err(fault),
             Err(Stop::Broken { good, fault }) => {
                 let last = segment.ordinal + 1 == segments.len();
                 check_torn(&state, &visit.anchors, &bytes, last, &fault)?;
-                torn = Some(Torn { why: fault, bytes: bytes.len() as u64 - good });
+                torn = Some(Torn { why: fault, bytes: tail(&bytes, good).len() as u64 });
             }
         }
         visit.base += bytes.len() as u64;

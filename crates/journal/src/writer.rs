@@ -1,36 +1,41 @@
-//! The writer: one thread, one write and one flush for everything that waits.
+//! The writers: two threads that keep the disk busy, with one write and one flush for everything that waits.
 //!
 //! ```text
-//!  append ─┐                    ┌─ encode, hash ─ write ─ flush ─┐
-//!  append ─┼─► queue ─ take all ┤                                ├─► view, then callbacks in order
-//!  define ─┘                    └────────────────────────────────┘
+//!  append ─┐              gather                 flush                    tell
+//!  append ─┼─► queue ─► encode, hash ─► ready ─► close, write, flush ─► finished ─► view, then callbacks in order
+//!  define ─┘
 //! ```
 //!
+//! Each of the three stages is done by one thread at a time, by whichever of the two is free: while one flushes a batch
+//! the other tells about the one before and gathers the next, and whoever ends a flush begins the next one without
+//! waiting for anybody. One thread alone goes through all three, so a single append costs no hand-over.
+//!
 //! A write or flush that failed leaves unknown bytes behind: the journal is poisoned and never writes again (a second
-//! flush may report success for bytes that the first one lost).
+//! flush may report success for bytes that the first one lost). A full disk is noticed before anything is encoded,
+//! because room is asked for first: then what does not fit is refused, and nothing else changes.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
-use crate::content::{Commit, Envelope, LogDefinition, SegmentHeader};
-use crate::disk::{File, Mode};
+use crate::disk::{Mode, is_full};
 use crate::error::Error;
-use crate::frame::{self, Kind, NO_LOG};
-use crate::index::{Index, Mark};
-use crate::journal::{Batch, Done, Durable};
-use crate::scan::{LogState, State};
+use crate::group::{End, Group, Told, begin_segment, head_of_segment};
+use crate::index::Index;
+use crate::room::{SPARE_AFTER, Spare, spare_path};
 use crate::segment::{Segment, journal_dir};
-use crate::shared::{Item, LogView, Shared};
+use crate::shared::{LogView, Queue, Shared};
 use crate::stopwatch::Stopwatch;
-use crate::tree::{Tree, leaf_hash};
+use crate::tree::empty_root;
 
-/// What goes into one write: enough to make the flush worth it, little enough to keep the first of them waiting
-/// shortly. A single append may be larger.
-const GROUP_BYTES_MAX: usize = 8 << 20;
 /// Buffers larger than this are given back.
 const BUFFER_BYTES_KEPT: usize = 16 << 20;
+/// While the disk is busy anyway a thread is woken only for this much: about a dozen entries.
+const GATHER_BYTES: usize = 8 << 10;
+
+/// With this much in hand the disk does not wait for what came in meanwhile to be encoded.
+const FLUSHED_AT_ONCE: u64 = 16 << 10;
 
 /// Called once when the journal is poisoned, after everybody who waited was told. A server ends its process there.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
@@ -38,197 +43,370 @@ pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) segment_bytes: u64,
+    /// How far ahead room is made in a segment that grows; 0 makes none, and no spare.
+    pub(crate) room_bytes: u64,
     pub(crate) on_fatal: Option<OnFatal>,
-    pub(crate) state: State,
-    pub(crate) file: Arc<dyn File>,
-    pub(crate) segment: Segment,
-    /// Bytes of the segment.
-    pub(crate) len: u64,
 }
 
-/// Whom to tell when a group is durable.
-enum Told {
-    Done(Done),
-    Defined(SyncSender<Result<(), Error>>),
-}
-
-/// Frames of one batch, and what becomes durable with them.
+/// What passes between the stages.
 #[derive(Default)]
-struct Group {
-    buffer: Vec<u8>,
-    frames: u32,
-    entries: u64,
-    marks: Vec<(u32, Mark)>,
-    touched: BTreeSet<u32>,
-    told: Vec<Told>,
+pub(crate) struct Stages {
+    /// Here unless somebody works on it.
+    pub(crate) end: Option<End>,
+    /// Encoded, and still open for more.
+    pub(crate) ready: Option<Group>,
+    flushing: bool,
+    /// In order, with the microseconds that it took or the reason why it failed.
+    pub(crate) finished: VecDeque<(Group, Result<u64, String>)>,
+    pub(crate) telling: bool,
+    sleeping: usize,
+    buffers: Vec<Vec<u8>>,
+}
+
+/// What a thread does next.
+enum Task {
+    Flush,
+    Tell,
+    Gather,
+    Sleep,
+    Stop,
+}
+
+impl Stages {
+    pub(crate) fn new(end: End) -> Self {
+        Self { end: Some(end), ..Self::default() }
+    }
+}
+
+impl Queue {
+    /// Called after an append: whether a sleeping thread should look.
+    pub(crate) fn wakes(&self) -> bool {
+        let stages = &self.stages;
+        stages.sleeping > 0
+            && stages.end.is_some()
+            && (!stages.flushing || stages.ready.is_none() || self.bytes >= GATHER_BYTES)
+    }
 }
 
 impl Writer {
-    /// Runs until closed and drained, or poisoned.
-    pub(crate) fn run(mut self) {
+    /// Runs until closed and drained, or poisoned. Two threads run it.
+    pub(crate) fn run(&self) {
         let guard = Guard { shared: self.shared.clone(), on_fatal: self.on_fatal.clone() };
-        let mut buffer = Vec::new();
-        while let Some(items) = self.wait() {
-            let mut group = Group { buffer: std::mem::take(&mut buffer), ..Group::default() };
-            if let Err(cause) = self.write(items, &mut group) {
-                self.fail(&cause, group.told);
-                break;
-            }
-            self.publish(&mut group);
-            for told in group.told.drain(..) {
-                match told {
-                    Told::Done(done) => done(Ok(Durable)),
-                    // An error means that the caller is gone.
-                    Told::Defined(reply) => drop(reply.send(Ok(()))),
+        let mut queue = self.shared.queue();
+        loop {
+            queue = match self.next(&queue) {
+                Task::Flush => self.flush(queue),
+                Task::Tell => self.tell(queue),
+                Task::Gather => self.gather(queue),
+                Task::Sleep => {
+                    queue.stages.sleeping += 1;
+                    let mut queue = self.shared.work.wait(queue).expect("no panic while the lock is held");
+                    queue.stages.sleeping -= 1;
+                    queue
                 }
-            }
-            buffer = group.buffer;
-            buffer.clear();
-            buffer.shrink_to(BUFFER_BYTES_KEPT);
+                Task::Stop => break,
+            };
         }
+        drop(queue);
         drop(guard);
     }
 
-    /// Takes what waits, up to a group's size; `None` when closed and nothing waits.
-    fn wait(&self) -> Option<Vec<Item>> {
-        let mut queue = self.shared.queue();
-        while queue.waiting.is_empty() {
-            if queue.closing {
-                return None;
+    fn next(&self, queue: &Queue) -> Task {
+        let stages = &queue.stages;
+        let poisoned = queue.poisoned.is_some();
+        let gather = !poisoned && self.may_gather(queue);
+        // The disk first: it is what everybody waits for.
+        if !poisoned && !stages.flushing && stages.end.is_some() {
+            match &stages.ready {
+                Some(group) if group.topped || !gather || group.bytes >= FLUSHED_AT_ONCE => {
+                    return Task::Flush;
+                }
+                Some(_) => return Task::Gather,
+                None => {}
             }
-            queue = self.shared.work.wait(queue).expect("no panic while the lock is held");
         }
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        while let Some(item) =
-            queue.waiting.pop_front_if(|item| items.is_empty() || bytes + item.len() <= GROUP_BYTES_MAX)
-        {
-            bytes += item.len();
+        if !stages.telling && !stages.finished.is_empty() {
+            return Task::Tell;
+        }
+        if gather {
+            return Task::Gather;
+        }
+        let drained = queue.waiting.is_empty() && stages.ready.is_none() && stages.end.is_some();
+        if poisoned || (queue.closing && drained) { Task::Stop } else { Task::Sleep }
+    }
+
+    fn may_gather(&self, queue: &Queue) -> bool {
+        let stages = &queue.stages;
+        let (Some(end), Some(first)) = (&stages.end, queue.waiting.front()) else { return false };
+        match &stages.ready {
+            // A new segment is begun only when the disk is free.
+            None => !(stages.flushing && self.must_roll(end, first.len(), queue.spare.is_some())),
+            Some(group) => {
+                group.takes(first.len(), end.len, self.segment_bytes)
+                    && if stages.flushing { queue.bytes >= GATHER_BYTES } else { !group.topped }
+            }
+        }
+    }
+
+    fn must_roll(&self, end: &End, len: usize, spare: bool) -> bool {
+        end.len > 0 && (end.len + len as u64 > self.segment_bytes || (spare && !end.filled))
+    }
+
+    /// Encodes what waits, as far as it goes into one write.
+    fn gather<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let mut end = queue.stages.end.take().expect("looked for before");
+        let mut group = queue.stages.ready.take();
+        let first = queue.waiting.front().expect("looked for before").len();
+        let roll = group.is_none() && self.must_roll(&end, first, queue.spare.is_some());
+        let spare = if roll { queue.spare.take() } else { None };
+        // INVARIANT: nobody flushes meanwhile, because a segment is begun only when the disk is free.
+        queue.stages.flushing |= roll;
+        let buffer =
+            if group.is_none() { queue.stages.buffers.pop().unwrap_or_default() } else { Vec::new() };
+        let mut group = group.take().unwrap_or_else(|| Group::new(buffer));
+        group.topped = roll || !queue.stages.flushing;
+        let len = if roll { 0 } else { end.len };
+        let (mut items, mut sum) = (Vec::new(), 0);
+        while let Some(item) = queue.waiting.pop_front_if(|item| {
+            (items.is_empty() && group.told.is_empty())
+                || group.takes(sum + item.len(), len, self.segment_bytes)
+        }) {
+            sum += item.len();
             items.push(item);
         }
-        queue.bytes -= bytes;
-        Some(items)
-    }
+        queue.bytes -= sum;
+        drop(queue);
 
-    fn write(&mut self, items: Vec<Item>, group: &mut Group) -> Result<(), String> {
-        let bytes: usize = items.iter().map(Item::len).sum();
-        let rolled =
-            if self.len > 0 && self.len + bytes as u64 > self.segment_bytes { self.roll() } else { Ok(()) };
-        for item in items {
-            match item {
-                Item::Append { batch, done, .. } => {
-                    self.encode(batch, group);
-                    group.told.push(Told::Done(done));
-                }
-                Item::Define { name, vkey, reply } => {
-                    self.define(name, vkey, group);
-                    group.told.push(Told::Defined(reply));
-                }
+        let mut result = if roll { self.roll(&mut end, spare, sum) } else { Ok(true) };
+        if matches!(result, Ok(true)) && self.room_bytes > 0 {
+            let made = self.make_room(&mut end, group.reach(sum, 0) + if roll { 0 } else { len });
+            result = made.map_err(|error| format!("room could not be made: {error}"));
+        }
+        let mut refused = Vec::new();
+        match result {
+            Ok(true) => items.into_iter().for_each(|item| group.push(&mut end, item)),
+            Ok(false) => refused = items,
+            Err(_) => group.told.extend(items.into_iter().map(Told::of)),
+        }
+
+        let mut queue = self.shared.queue();
+        queue.stages.flushing &= !roll;
+        if !refused.is_empty() {
+            refused.extend(queue.refuse(&end));
+        }
+        queue.stages.end = Some(end);
+        match result {
+            Ok(_) if group.told.is_empty() => {}
+            Ok(_) if queue.poisoned.is_none() => queue.stages.ready = Some(group),
+            result => {
+                let cause = queue.poisoned.clone().or(result.err()).unwrap_or_default();
+                queue.poisoned.get_or_insert_with(|| cause.clone());
+                queue.stages.finished.push_back((group, Err(cause)));
+                self.shared.work.notify_all();
             }
         }
-        rolled.map_err(|error| format!("a new segment could not be begun: {error}"))?;
-        if group.frames == 0 {
-            return Ok(());
+        if refused.is_empty() {
+            return queue;
         }
-        let touched: Vec<u32> = group.touched.iter().copied().collect();
-        close(&mut self.state, &mut group.buffer, group.frames, &touched);
+        drop(queue);
+        for item in refused {
+            Told::of(item).tell(Err(Error::DiskFull));
+        }
+        self.shared.queue()
+    }
+
+    /// Makes sure that the segment has its place on the disk up to a byte; `false` where there is no room.
+    fn make_room(&self, end: &mut End, to: u64) -> io::Result<bool> {
+        if to <= end.room {
+            return Ok(true);
+        }
+        let ahead = to.max((end.len + self.room_bytes).min(self.segment_bytes));
+        end.filled = false;
+        match end.file.allocate(ahead) {
+            Ok(()) => end.room = ahead,
+            Err(error) if is_full(&error) => {
+                // From here on nothing new is taken in; the reserve is for what was.
+                self.shared.queue().full = true;
+                self.shared.reserve.release(&*self.shared.disk)?;
+                match end.file.allocate(to) {
+                    Ok(()) => end.room = to,
+                    Err(error) if is_full(&error) => return Ok(false),
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Writes and flushes what is ready.
+    fn flush<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let mut group = queue.stages.ready.take().expect("looked for before");
+        let mut end = queue.stages.end.take().expect("looked for before");
+        queue.stages.flushing = true;
+        drop(queue);
+        let at = end.len;
+        group.close(&mut end);
+        let file = end.file.clone();
+        self.want_spare(&end);
+
+        let mut queue = self.shared.queue();
+        queue.stages.end = Some(end);
+        self.wake(&queue);
+        drop(queue);
+
         let watch = Stopwatch::start();
-        let wrote =
-            self.file.write_at(&group.buffer, self.len).map_err(|error| format!("a write failed: {error}"));
-        wrote.and_then(|()| self.file.sync().map_err(|error| format!("a flush failed: {error}")))?;
+        let result = if group.buffer.is_empty() {
+            Ok(())
+        } else {
+            let wrote = file.write_at(&group.buffer, at).map_err(|error| format!("a write failed: {error}"));
+            wrote.and_then(|()| file.sync().map_err(|error| format!("a flush failed: {error}")))
+        };
         let micros = watch.micros();
-        self.len += group.buffer.len() as u64;
 
-        let mut view = self.shared.view_mut();
-        let health = &mut view.health;
-        health.flushes += 1;
-        health.entries += group.entries;
-        health.batch_last = group.entries;
-        health.batch_max = health.batch_max.max(group.entries);
-        health.flush_micros_last = micros;
-        health.flush_micros_total += micros;
-        health.bytes += group.buffer.len() as u64;
-        Ok(())
+        let mut queue = self.shared.queue();
+        queue.stages.flushing = false;
+        if let Err(cause) = &result {
+            // At once, so that nobody can append between the answers.
+            queue.poisoned.get_or_insert_with(|| cause.clone());
+        }
+        queue.stages.finished.push_back((group, result.map(|()| micros)));
+        // This thread goes on with the disk, or else tells: what is left is for the other one.
+        if queue.stages.ready.is_some()
+            || !queue.waiting.is_empty()
+            || queue.poisoned.is_some()
+            || queue.closing
+        {
+            self.shared.work.notify_all();
+        }
+        queue
     }
 
-    fn encode(&mut self, batch: Batch, group: &mut Group) {
-        let epoch = self.state.epoch;
-        for entry in batch.entries {
-            let log = entry.log.0;
-            let offset = self.len + group.buffer.len() as u64;
-            let segment = u32::try_from(self.segment.ordinal).expect("segments are counted in 32 bits");
-            group.marks.push((log, Mark { seq: entry.seq, segment, offset }));
-            group.touched.insert(log);
-            frame::encode(&mut group.buffer, Kind::Entry, log, entry.seq, epoch, &[&entry.bytes]);
-            self.state.logs[log as usize].tree.push(leaf_hash(&entry.bytes));
-            for payload in &entry.payloads {
-                let prefix = Envelope::prefix(&payload.commitment, &payload.subject);
-                frame::encode(
-                    &mut group.buffer,
-                    Kind::Payload,
-                    log,
-                    entry.seq,
-                    epoch,
-                    &[&prefix, &payload.bytes],
-                );
-            }
-            group.frames +=
-                1 + u32::try_from(entry.payloads.len()).expect("payloads are bounded by their bytes");
-            group.entries += 1;
+    /// Wakes the other thread where there is something for it to do.
+    fn wake(&self, queue: &Queue) {
+        let tell = !queue.stages.telling && !queue.stages.finished.is_empty();
+        if queue.stages.sleeping > 0 && (tell || self.may_gather(queue)) {
+            self.shared.work.notify_one();
         }
     }
 
-    fn define(&mut self, name: String, vkey: String, group: &mut Group) {
-        let log = u32::try_from(self.state.logs.len()).expect("logs are counted in 32 bits");
-        let tree = Tree::default();
-        let content = LogDefinition::encode(&name, &vkey, &tree);
-        frame::encode(&mut group.buffer, Kind::Log, log, 0, self.state.epoch, &[&content]);
-        group.touched.insert(log);
-        group.frames += 1;
-        self.state.logs.push(LogState { name, vkey, tree });
+    /// Tells everybody whose batch is finished, in order.
+    fn tell<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        queue.stages.telling = true;
+        while let Some((mut group, result)) = queue.stages.finished.pop_front() {
+            drop(queue);
+            match result {
+                Ok(micros) => {
+                    self.publish(&mut group, micros);
+                    for told in group.told.drain(..) {
+                        told.tell(Ok(()));
+                    }
+                }
+                Err(cause) => self.fail(&cause, group.told.drain(..).collect()),
+            }
+            queue = self.shared.queue();
+            let mut buffer = group.buffer;
+            buffer.clear();
+            buffer.shrink_to(BUFFER_BYTES_KEPT);
+            queue.stages.buffers.push(buffer);
+            // The disk is free again, and nobody else looks after it.
+            if !queue.stages.flushing && queue.stages.ready.is_some() {
+                self.shared.work.notify_one();
+            }
+        }
+        queue.stages.telling = false;
+        queue
     }
 
-    /// Begins a new segment.
-    fn roll(&mut self) -> io::Result<()> {
-        let segment = Segment { first: self.state.frames, ordinal: self.segment.ordinal + 1 };
-        let shared = self.shared.clone();
-        let file = shared.disk.open(&segment.path(&shared.dir), Mode::Write)?;
-        let bytes = begin_segment(&mut self.state, &*file)?;
+    /// Begins a new segment, in the spare if there is one. `false` where there is no room; nothing changed then.
+    fn roll(&self, end: &mut End, spare: Option<Spare>, need: usize) -> Result<bool, String> {
+        self.try_roll(end, spare, need as u64)
+            .map_err(|error| format!("a new segment could not be begun: {error}"))
+    }
+
+    fn try_roll(&self, end: &mut End, spare: Option<Spare>, need: u64) -> io::Result<bool> {
+        let segment = Segment { first: end.state.frames, ordinal: end.segment.ordinal + 1 };
+        let shared = &self.shared;
+        let path = segment.path(&shared.dir);
+        let (old, len) = (end.file.clone(), end.len);
+        let mut state = end.state.clone();
+        let (file, room, filled) = if let Some(Spare { file, len }) = spare {
+            shared.disk.rename(&spare_path(&shared.dir), &path)?;
+            (file, len, true)
+        } else {
+            match shared.disk.open(&path, Mode::Write) {
+                Err(error) if is_full(&error) => return Ok(false),
+                file => (file?, 0, false),
+            }
+        };
+        let mut next = End { state: end.state.clone(), file, segment, len: 0, room, filled };
+        if self.room_bytes > 0 {
+            let head = head_of_segment(&mut state).len() as u64;
+            if !self.make_room(&mut next, head + need)? {
+                return Ok(false);
+            }
+        }
+        next.len = begin_segment(&mut next.state, &*next.file)?;
         shared.disk.sync_dir(&journal_dir(&shared.dir))?;
-        self.file = file;
-        self.segment = segment;
-        self.len = bytes;
+        // Only tidiness: zeros behind the last batch mean nothing, so this needs no flush.
+        if end.room > len {
+            old.truncate(len)?;
+        }
         let mut view = shared.view_mut();
-        view.segments.push((segment, bytes));
+        view.segments.push((segment, next.len));
         view.health.segments += 1;
-        view.health.bytes += bytes;
-        Ok(())
+        view.health.bytes += next.len;
+        drop(view);
+        *end = next;
+        Ok(true)
+    }
+
+    /// Asks for a spare in good time.
+    fn want_spare(&self, end: &End) {
+        let wanted = end.len > SPARE_AFTER.min(self.segment_bytes / 2);
+        if !wanted || self.room_bytes == 0 {
+            return;
+        }
+        let none = self.shared.queue().spare.is_none();
+        let mut gate = self.shared.spare_gate();
+        if none && !gate.wanted {
+            gate.wanted = true;
+            self.shared.spare_wanted.notify_one();
+        }
     }
 
     /// Makes a group visible to readers.
-    fn publish(&self, group: &mut Group) {
+    fn publish(&self, group: &mut Group, micros: u64) {
         let mut view = self.shared.view_mut();
-        for log in &self.state.logs[view.logs.len()..] {
+        for (name, vkey) in group.defined.drain(..) {
             view.logs.push(LogView {
-                name: log.name.clone(),
-                vkey: log.vkey.clone(),
+                name,
+                vkey,
                 signer: None,
                 size: 0,
-                root: log.tree.root(),
+                root: empty_root(),
                 index: Index::default(),
                 checkpoint: None,
             });
         }
-        for log in &group.touched {
-            let tree = &self.state.logs[*log as usize].tree;
-            let seen = &mut view.logs[*log as usize];
-            seen.size = tree.size();
-            seen.root = tree.root();
+        for (log, size, root) in group.heads.drain(..) {
+            let seen = &mut view.logs[log as usize];
+            seen.size = size;
+            seen.root = root;
         }
         for (log, mark) in group.marks.drain(..) {
             view.logs[log as usize].index.note(mark);
         }
-        if let Some((_, len)) = view.segments.last_mut() {
-            *len = self.len;
+        view.segments[group.segment].1 = group.end;
+        let health = &mut view.health;
+        if !group.buffer.is_empty() {
+            health.flushes += 1;
+            health.entries += group.entries;
+            health.batch_last = group.entries;
+            health.batch_max = health.batch_max.max(group.entries);
+            health.flush_micros_last = micros;
+            health.flush_micros_total += micros;
+            health.bytes += group.buffer.len() as u64;
         }
         drop(view);
         let mut gate = self.shared.gate();
@@ -239,53 +417,23 @@ impl Writer {
     }
 
     fn fail(&self, cause: &str, told: Vec<Told>) {
-        // First, so that nobody can append between the answers.
         self.shared.mark_poisoned(cause);
         for told in told {
-            match told {
-                Told::Done(done) => done(Err(Error::Poisoned(cause.to_owned()))),
-                Told::Defined(reply) => drop(reply.send(Err(Error::Poisoned(cause.to_owned())))),
-            }
+            told.tell(Err(Error::Poisoned(cause.to_owned())));
         }
         self.shared.poison(cause);
-        if let Some(on_fatal) = &self.on_fatal {
-            on_fatal(cause);
-        }
+        fatal(&self.shared, self.on_fatal.as_ref(), cause);
     }
 }
 
-/// Closes a batch with its commit frame, and counts it.
-fn close(state: &mut State, buffer: &mut Vec<u8>, frames: u32, touched: &[u32]) {
-    let heads = touched.iter().map(|log| {
-        let tree = &state.logs[*log as usize].tree;
-        (*log, tree.size(), tree.root())
-    });
-    let commit =
-        Commit { frames, len: buffer.len() as u64, crc: crc32c::crc32c(buffer), heads: heads.collect() };
-    frame::encode(buffer, Kind::Commit, NO_LOG, state.batches, state.epoch, &[&commit.encode()]);
-    state.frames += u64::from(frames) + 1;
-    state.batches += 1;
-}
-
-/// Writes and flushes the first batch of a segment: its header, and where every log stands. Returns its bytes.
-pub(crate) fn begin_segment(state: &mut State, file: &dyn File) -> io::Result<u64> {
-    let mut buffer = Vec::new();
-    let header = SegmentHeader { batch: state.batches }.encode();
-    frame::encode(&mut buffer, Kind::Segment, NO_LOG, state.frames, state.epoch, &[&header]);
-    let mut touched = Vec::with_capacity(state.logs.len());
-    for (number, log) in (0_u32..).zip(&state.logs) {
-        let content = LogDefinition::encode(&log.name, &log.vkey, &log.tree);
-        frame::encode(&mut buffer, Kind::Log, number, log.tree.size(), state.epoch, &[&content]);
-        touched.push(number);
+/// The server is told once, whoever comes first.
+fn fatal(shared: &Shared, on_fatal: Option<&OnFatal>, cause: &str) {
+    if let Some(on_fatal) = on_fatal.filter(|_| !shared.fatal.swap(true, Ordering::SeqCst)) {
+        on_fatal(cause);
     }
-    let frames = 1 + u32::try_from(touched.len()).expect("logs are counted in 32 bits");
-    close(state, &mut buffer, frames, &touched);
-    file.write_at(&buffer, 0)?;
-    file.sync()?;
-    Ok(buffer.len() as u64)
 }
 
-/// A panic on the writer's thread (in a callback, say) must not leave everybody waiting.
+/// A panic on a writer's thread (in a callback, say) must not leave everybody waiting.
 struct Guard {
     shared: Arc<Shared>,
     on_fatal: Option<OnFatal>,
@@ -296,9 +444,7 @@ impl Drop for Guard {
         if std::thread::panicking() {
             let cause = "the writer stopped unexpectedly";
             self.shared.poison(cause);
-            if let Some(on_fatal) = &self.on_fatal {
-                on_fatal(cause);
-            }
+            fatal(&self.shared, self.on_fatal.as_ref(), cause);
         }
     }
 }

@@ -75,14 +75,36 @@ fn nothing_that_a_checkpoint_vouches_for_is_cut() {
 }
 
 #[test]
-fn zeros_that_a_file_system_left_behind_are_a_torn_tail() {
-    let world = World::new(false);
+fn zeros_after_the_last_batch_are_room() {
+    let world = World::new(true);
     let mut bytes = world.bytes.clone();
     bytes.resize(bytes.len() + 5_000, 0);
     let copy = world.with(&bytes);
+    assert_eq!(copy.verify().unwrap().torn, None);
     let (journal, recovery) = copy.try_open().unwrap();
-    assert_eq!(recovery.cut.unwrap().bytes, 5_000);
+    assert_eq!(recovery.cut, None);
     assert_eq!(sizes(&journal), (6, 2));
+    append(&journal, vec![entry(LogId(0), SHOP, 6, &[])]).unwrap();
+    assert_eq!(copy.get(SEGMENT).len(), bytes.len(), "room is used");
+    assert_eq!(sizes(&copy.copy().open()), (7, 2));
+    // Whatever else stands in it does not pass for room.
+    let end = bytes.len() - 1_000;
+    bytes[end] = 1;
+    let copy = world.with(&bytes);
+    let torn = copy.verify().unwrap().torn.unwrap();
+    let (_, recovery) = copy.try_open().unwrap();
+    assert_eq!(recovery.cut.unwrap().bytes, torn.bytes);
+    assert_eq!(copy.get(SEGMENT), world.bytes);
+}
+
+#[test]
+fn zeros_instead_of_what_a_checkpoint_vouches_for_are_damage() {
+    let world = World::new(true);
+    let ends = commits(&world.bytes);
+    let mut bytes = world.bytes.clone();
+    bytes[ends[ends.len() - 2]..].fill(0);
+    let fault = world.with(&bytes).fault();
+    assert!(matches!(fault.kind, FaultKind::Shorter { .. }), "{fault}");
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use super::memory::Memory;
 use super::world::{PLATFORM, SEGMENT, SHOP, World, append, commitment, define, entry, sizes};
 use crate::conformance::TestSigner;
-use crate::frame::{Frame, Kind, decode, encode};
+use crate::frame::{Frame, Head, Kind, decode, encode};
 use crate::{Backend, Error, Fault, FaultKind, LogId, NewEntry, VerifierKey, verify};
 
 const NOTE: &str = "checkpoints/test~shop";
@@ -255,4 +257,53 @@ fn what_is_no_journal_is_no_journal() {
     assert_eq!(torn.bytes, 6, "nothing in it was vouched for");
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(verify(dir.path(), &mut |_| {}).unwrap_err().kind, FaultKind::Unreadable(_)));
+}
+
+proptest! {
+    /// Bytes from elsewhere, cuts, repetitions and frames that were made right again: refused or cut, never a panic.
+    #[test]
+    fn no_bytes_bring_it_down(
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), 0..40_usize, proptest::collection::vec(any::<u8>(), 0..40)), 1..4),
+        repeat in any::<Option<(prop::sample::Index, prop::sample::Index)>>(),
+        mend in any::<bool>(),
+        closed in any::<bool>(),
+    ) {
+        let world = World::new(closed);
+        let mut bytes = world.bytes.clone();
+        for (at, gone, new) in edits {
+            let at = at.index(bytes.len() + 1);
+            let end = (at + gone).min(bytes.len());
+            bytes.splice(at..end, new);
+        }
+        if let Some((from, to)) = repeat.filter(|_| !bytes.is_empty()) {
+            let (from, to) = (from.index(bytes.len()), to.index(bytes.len()));
+            let part = bytes[from.min(to)..from.max(to)].to_vec();
+            bytes.extend(part);
+        }
+        if mend {
+            mend_checksums(&mut bytes);
+        }
+        let disk = world.with(&bytes);
+        let said = disk.verify();
+        match disk.try_open() {
+            Ok((journal, _)) => {
+                prop_assert!(said.is_ok());
+                journal.close().unwrap();
+                disk.verify().unwrap();
+            }
+            Err(Error::Damaged(fault)) => prop_assert_eq!(said.err(), Some(*fault)),
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
+    }
+}
+
+/// Somebody who can write the file makes every frame's checksum right, as far as its length leads.
+fn mend_checksums(bytes: &mut [u8]) {
+    let mut at = 0;
+    while let Some(head) = Head::read(&bytes[at..]) {
+        let Some(frame) = bytes.get_mut(at..at.saturating_add(head.frame_len())) else { return };
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&frame[..4]), &frame[8..]);
+        frame[4..8].copy_from_slice(&crc.to_le_bytes());
+        at += frame.len();
+    }
 }

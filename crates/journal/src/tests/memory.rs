@@ -32,7 +32,7 @@ pub(crate) struct Memory {
     mood: Arc<Mutex<Mood>>,
 }
 
-const DIR: &str = "data";
+pub(crate) const DIR: &str = "data";
 
 impl Memory {
     /// Another disk with the same files: what a crash leaves.
@@ -43,6 +43,13 @@ impl Memory {
             (path.clone(), Arc::new(Mutex::new(bytes)))
         });
         Self { files: Arc::new(Mutex::new(copies.collect())), mood: Arc::default() }
+    }
+
+    /// A disk with these files, named as seen from the data directory.
+    pub(crate) fn of(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        let files =
+            files.into_iter().map(|(name, bytes)| (Path::new(DIR).join(name), Arc::new(Mutex::new(bytes))));
+        Self { files: Arc::new(Mutex::new(files.collect())), mood: Arc::default() }
     }
 
     /// Another disk with other bytes in one file.
@@ -133,6 +140,11 @@ impl Disk for Memory {
         Ok(())
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.files.lock().unwrap().remove(path);
+        Ok(())
+    }
+
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }
@@ -173,6 +185,13 @@ impl File for MemoryFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.0.lock().unwrap().resize(usize::try_from(len).unwrap(), 0);
+        Ok(())
+    }
+
+    fn allocate(&self, end: u64) -> io::Result<()> {
+        let mut all = self.0.lock().unwrap();
+        let len = all.len().max(usize::try_from(end).unwrap());
+        all.resize(len, 0);
         Ok(())
     }
 }

@@ -80,26 +80,106 @@ fn segments_roll_over_and_read_as_one() {
     assert!(journal.health().segments > 8);
 }
 
+fn copied(from: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for part in ["journal", "checkpoints"] {
+        fs::create_dir(copy.path().join(part)).unwrap();
+        for file in fs::read_dir(from.join(part)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), copy.path().join(part).join(file.file_name())).unwrap();
+        }
+    }
+    copy
+}
+
+/// Written by the first version of this program.
+#[test]
+fn a_journal_of_format_1_opens_for_ever() {
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures/format-1");
+    let root = verify(&old, &mut |_| {}).unwrap().logs[0].root;
+    // Zeros behind its last frame were never room.
+    let torn = copied(&old);
+    let last = segments(torn.path()).pop().unwrap();
+    fs::write(&last, [fs::read(&last).unwrap(), vec![0; 100]].concat()).unwrap();
+    assert_eq!(verify(torn.path(), &mut |_| {}).unwrap().torn.unwrap().bytes, 100);
+    assert_eq!(real(torn.path()).unwrap().1.cut.unwrap().bytes, 100);
+    let copy = copied(&old);
+    let count = segments(copy.path()).len();
+    for opening in 0..2 {
+        let (journal, recovery) = real(copy.path()).unwrap();
+        assert_eq!((recovery.cut, recovery.entries), (None, 210 + opening));
+        append(&journal, vec![entry(LogId(0), SHOP, 210 + opening, &[])]).unwrap();
+        assert_eq!(journal.read(LogId(0), 0, 500, usize::MAX).unwrap().len() as u64, 211 + opening);
+        define(&journal, SHOP);
+        journal.close().unwrap();
+        // What is added goes into a segment of its own, the old ones stay as they are.
+        assert_eq!(segments(copy.path()).len(), count + 1);
+        for file in segments(&old) {
+            let kept = copy.path().join("journal").join(file.file_name().unwrap());
+            assert_eq!(fs::read(kept).unwrap(), fs::read(file).unwrap());
+        }
+    }
+    let verified = verify(copy.path(), &mut |_| {}).unwrap();
+    assert_eq!((verified.entries, verified.logs[0].checkpoint_size), (212, Some(212)));
+    assert_ne!(verified.logs[0].root, root);
+}
+
+#[test]
+fn opening_reads_the_end_only() {
+    let dir = tempfile::tempdir().unwrap();
+    rolled(dir.path());
+    let all = segments(dir.path());
+    // Wherever the damage is, and however large: opening does not see it, reading and verifying do.
+    for hurt in &all[..all.len() - 1] {
+        let bytes = fs::read(hurt).unwrap();
+        fs::write(hurt, vec![0xff; bytes.len()]).unwrap();
+        let journal = real(dir.path()).unwrap().0;
+        assert_eq!((sizes_of_shop(&journal), journal.health().segments), (210, all.len() as u64));
+        assert!(!journal.read(LogId(0), 209, 1, usize::MAX).unwrap().is_empty());
+        let refused = journal.read(LogId(0), 0, usize::MAX, usize::MAX).unwrap_err();
+        assert!(matches!(refused, Error::Damaged(_)), "{refused}");
+        drop(journal);
+        assert!(verify(dir.path(), &mut |_| {}).is_err());
+        fs::write(hurt, bytes).unwrap();
+    }
+    verify(dir.path(), &mut |_| {}).unwrap();
+    // With a checkpoint of long ago opening goes back as far as it vouches: the same entries under the same key.
+    let other = tempfile::tempdir().unwrap();
+    let journal = real(other.path()).unwrap().0;
+    let log = define(&journal, SHOP);
+    for seq in 0..70 {
+        append(&journal, vec![entry(log, SHOP, seq, &["text"])]).unwrap();
+    }
+    journal.close().unwrap();
+    let note = "checkpoints/test~shop";
+    fs::copy(other.path().join(note), dir.path().join(note)).unwrap();
+    assert_eq!(sizes_of_shop(&real(dir.path()).unwrap().0), 210);
+}
+
+fn sizes_of_shop(journal: &FileJournal) -> u64 {
+    journal.head(LogId(0)).size
+}
+
 #[test]
 fn a_missing_segment_is_noticed_wherever_it_was() {
     let dir = tempfile::tempdir().unwrap();
     rolled(dir.path());
     let count = segments(dir.path()).len();
     for gone in 0..count {
-        let copy = tempfile::tempdir().unwrap();
-        for part in ["journal", "checkpoints"] {
-            fs::create_dir(copy.path().join(part)).unwrap();
-            for file in fs::read_dir(dir.path().join(part)).unwrap() {
-                let file = file.unwrap();
-                fs::copy(file.path(), copy.path().join(part).join(file.file_name())).unwrap();
-            }
-        }
+        let copy = copied(dir.path());
         fs::remove_file(&segments(copy.path())[gone]).unwrap();
         let fault = verify(copy.path(), &mut |_| {}).unwrap_err();
         let expected = matches!(fault.kind, FaultKind::MissingSegment { .. } | FaultKind::Shorter { .. });
         assert!(expected, "segment {gone} of {count}: {fault}");
-        let opened = real(copy.path());
-        assert!(matches!(opened, Err(Error::Damaged(_))), "segment {gone} of {count}");
+        // Opening reads the end only; whoever reads where the segment was meets the gap.
+        let damaged = |error| assert!(matches!(error, Error::Damaged(_)), "segment {gone} of {count}");
+        match real(copy.path()) {
+            Err(error) => damaged(error),
+            Ok((journal, _)) => {
+                assert!(gone + 1 < count, "the last one is vouched for");
+                damaged(journal.read(LogId(0), 0, usize::MAX, usize::MAX).unwrap_err());
+            }
+        }
     }
 }
 

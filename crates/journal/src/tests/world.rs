@@ -12,9 +12,14 @@ use crate::{Backend, Batch, Durable, Error, FileJournal, Journal, LogId, NewEntr
 pub(crate) const SHOP: &str = "test/shop";
 pub(crate) const PLATFORM: &str = "test/platform";
 
-/// No checkpoint comes by itself: tests ask for them.
+/// No checkpoint comes by itself: tests ask for them. Nor is room made ahead: the files hold what was written.
 pub(crate) fn options() -> Options {
-    Options { checkpoint_interval: Duration::from_hours(1), ..Options::default() }
+    Options {
+        checkpoint_interval: Duration::from_hours(1),
+        room_bytes: 0,
+        reserve_bytes: 0,
+        ..Options::default()
+    }
 }
 
 pub(crate) fn define(journal: &FileJournal, log: &str) -> LogId {
