@@ -50,6 +50,8 @@ fn the_help_lists_the_commands() {
           verify      Check the journal of a data directory, offline
           rebuild     Build state and views again from the journal, with the server stopped
           keys        Make, list and revoke API keys; make console login links
+          erase       Erase what is held about a subject: nobody can read it again, the proof stays
+          hold        Put a legal hold on a subject, which beats erasure and retention, or end it
           connector   Test connectors and pin their tools
           doctor      Look for what is wrong with this installation
           bench       Measure durable decisions a second, beside what the disk can do
