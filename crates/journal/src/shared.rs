@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kernel::ports::Signer;
+use tlog::Hash;
 
 use crate::disk::Disk;
 use crate::error::Error;
@@ -14,7 +15,6 @@ use crate::index::Index;
 use crate::journal::{Batch, Done, Health};
 use crate::scan::State;
 use crate::segment::Segment;
-use crate::tree::Hash;
 
 const LOCKED: &str = "no panic while the lock is held";
 

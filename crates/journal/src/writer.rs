@@ -14,6 +14,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use tlog::{Tree, leaf_hash};
+
 use crate::content::{Commit, Envelope, LogDefinition, SegmentHeader};
 use crate::disk::{File, Mode};
 use crate::error::Error;
@@ -24,7 +26,6 @@ use crate::scan::{LogState, State};
 use crate::segment::{Segment, journal_dir};
 use crate::shared::{Item, LogView, Shared};
 use crate::stopwatch::Stopwatch;
-use crate::tree::{Tree, leaf_hash};
 
 /// What goes into one write: enough to make the flush worth it, little enough to keep the first of them waiting
 /// shortly. A single append may be larger.
