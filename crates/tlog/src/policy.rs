@@ -12,7 +12,7 @@ use crate::text::decimal;
 
 /// The largest policy that is read.
 pub const POLICY_BYTES_MAX: usize = 256 * 1024;
-/// The most logs, witnesses and groups, each: the specification asks for 32 at least.
+/// The most logs; and of witnesses and groups together, twice as many. The specification asks for 32 of each at least.
 const ITEMS_MAX: usize = 256;
 
 /// Whom to trust.

@@ -1,6 +1,7 @@
 //! Stories at the borders of the formats, every small size, and the same questions put to other implementations.
 
 mod checkpoints; // origin, size, root, and nothing else
+mod hostile; // whatever comes from outside
 mod notes; // signatures that hold, and those that do not
 mod oracle; // what others say
 mod policies; // whom to trust

@@ -129,6 +129,7 @@ fn what_is_wrong_is_told_with_its_line() {
             "line 3: `w` is a member of a group already",
         ),
         ("quorum none\r\n".to_owned(), "line 1: the line has control characters"),
+        ("# \u{7f}\nquorum none\n".to_owned(), "line 1: the line has control characters"),
         ("quorum\u{b}none\n".to_owned(), "line 1: the line has control characters"),
     ] {
         assert_eq!(say(text.clone()), expected, "{text}");

@@ -12,6 +12,11 @@ use crate::{
 /// The largest tree that is tried with all its entries.
 const SIZE_MAX: u64 = 600;
 
+/// Whether a number below `size` is tried: all of small trees, of larger ones every seventh and those at the ends.
+fn is_tried(number: u64, size: u64) -> bool {
+    size <= 130 || number % 7 == size % 7 || number < 3 || number + 3 > size || (255..258).contains(&number)
+}
+
 fn gathered(index: u64, entries: &[Vec<u8>]) -> Vec<Hash> {
     let mut gather = Gather::new(index, entries.len() as u64);
     for (at, entry) in (0..).zip(entries) {
@@ -37,11 +42,11 @@ fn a_known_path() {
 }
 
 #[test]
-fn every_entry_of_every_tree_is_shown_to_be_in_it() {
+fn entries_of_every_tree_are_shown_to_be_in_it() {
     let log = Log::of(SIZE_MAX, "entry ");
     for size in 1..=SIZE_MAX {
         let root = log.root(size);
-        for index in 0..size {
+        for index in (0..size).filter(|index| is_tried(*index, size)) {
             let path = inclusion(&log.levels, index, size).unwrap();
             let entry = &log.entries[usize::try_from(index).unwrap()];
             assert!(verify_inclusion(&leaf_hash(entry), index, size, &path, &root), "{index} of {size}");
@@ -78,11 +83,11 @@ fn a_path_shows_one_entry_at_one_place_of_one_tree() {
 }
 
 #[test]
-fn every_tree_is_shown_to_be_the_beginning_of_every_larger_one() {
+fn every_tree_is_shown_to_be_the_beginning_of_larger_ones() {
     let log = Log::of(SIZE_MAX, "");
     let roots: Vec<Hash> = (0..=SIZE_MAX).map(|size| log.root(size)).collect();
-    for (old, old_root) in (0..).zip(&roots) {
-        for (new, new_root) in (0..).zip(&roots).skip(usize::try_from(old).unwrap()) {
+    for (new, new_root) in (0..).zip(&roots) {
+        for (old, old_root) in (0..=new).zip(&roots).filter(|(old, _)| is_tried(*old, new)) {
             let path = consistency(&log.levels, old, new).unwrap();
             assert!(verify_consistency(old, old_root, new, new_root, &path), "{old} in {new}");
         }
