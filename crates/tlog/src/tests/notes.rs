@@ -48,7 +48,8 @@ fn keys_with_a_wrong_id_or_of_another_type_are_not_keys() {
         "a+00000000+AQ==",
         &KNOWN_KEY.replace("c74f", "c74e"),
         &KNOWN_KEY.replace("c74f", "C74F"),
-        &KNOWN_KEY.replace("ARpc", "AhpC"),
+        // The type of another kind of key, under an id that would be right.
+        &KNOWN_KEY.replace("ARpc", "Ahpc"),
         &KNOWN_KEY.replace("Peter", "Peter "),
         &format!("{KNOWN_KEY}="),
         &witness,

@@ -167,3 +167,38 @@ fn as_many_as_the_specification_asks_for_are_read_and_not_any_number() {
     assert!(Policy::parse(many(255).as_bytes()).is_ok());
     assert!(Policy::parse(" \n".repeat(200_000).as_bytes()).is_err());
 }
+
+/// A checkpoint that a public log of certificates published, signed by it and by public witnesses.
+const PUBLISHED: &str = "arche2025h1.staging.ct.transparency.dev\n\
+    1432088532\n\
+    U7WM79jrzyhGZ5/GUBTpM7NzwdyfFx61t3RovgcC4Ro=\n\
+    \n\
+    \u{2014} arche2025h1.staging.ct.transparency.dev zTM8sQAAAZ5W0WdjBAMARjBEAiBjW5IQf9pvsYLfQFX6hoGREPMHbdQ3urbllzalApkptQIgIpwtEroeW2BXaHAI4kJXFbon5Ch9MNL5zRNZ55lvGt0=\n\
+    \u{2014} arche2025h1.staging.ct.transparency.dev ui8GwCF1+kWqZrxGdhj4aX3gcw7XUlXQQabg/27lefwhUkzbC3NygNI75MdhL1bfTW9g8Ei59RA23oHP7Ry1k3ZFWwQ=\n\
+    \u{2014} transparency.dev/DEV:witness-little-garden 2AQqhwAAAABqEiEgzgFIqqhbUoDwjMWE6UP8nd8/KYTzwZ2rhIgcqoXHAwVkjZr4AscylP3v7sEodkRAErumC2q44vdgJY096st5BQ==\n\
+    \u{2014} witness1.smartit.nu/witness1 pIyCDwAAAABqEiEghIp82KWebrw7/oHQwlTAm3g2RKS4+eebl8eO0WH+/iEcxZ75W3u5hNI7TOQtmJbqmNWVuE0tgh0XwzdZsDsUAQ==\n\
+    \u{2014} remora.n621.de 2net5wAAAABqEiEgPlfF3V06o0Y+fHM+J5J9s27wgxxcOVSpZ/2g/KSiXCg9DEZI+aVCIobWX9sXTynk5XeU/zZ0WBxtqB0DrAWfBw==\n\
+    \u{2014} witness.stagemole.eu Z/euoAAAAABqEiEgw0i+7g2ENfDAWHmtRzCfKTHSDwYDJA2NmKeGi9Y8FtEyOUvVr+AJmIY/2TUFucgKi7lI7cUiOvKFYe/TmN9DAg==\n";
+
+#[test]
+fn a_published_checkpoint_is_trusted_by_the_keys_of_its_log_and_witnesses() {
+    let policy = |quorum: &str| {
+        let text = format!(
+            "log arche2025h1.staging.ct.transparency.dev+ba2f06c0+AU0vHmlGCS/PdN8b2OaGmKprLI8HKM+dJ472xgFYh15f\n\
+             witness garden transparency.dev/DEV:witness-little-garden+d8042a87+BCtusOxINQNUTN5Oj8HObRkh2yHf/MwYaGX4CPdiVEPM\n\
+             witness remora remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2\n\
+             witness stagemole witness.stagemole.eu+67f7aea0+BEqSG3yu9YrmcM3BHvQYTxwFj3uSWakQepafafpUqklv\n\
+             witness nobody {}\n{quorum}",
+            witness_key(1)
+        );
+        Policy::parse(text.as_bytes()).unwrap()
+    };
+    let all = policy("group three all garden remora stagemole\nquorum three\n");
+    let trusted = all.check(PUBLISHED).unwrap();
+    assert_eq!(trusted.checkpoint.size(), 1_432_088_532);
+    let seen = ["garden", "remora", "stagemole"].map(|name| (name.to_owned(), 1_779_573_024));
+    assert_eq!(trusted.seen_by, seen);
+    let more = policy("group four all garden remora stagemole nobody\nquorum four\n");
+    assert_eq!(more.check(PUBLISHED), Err(Rejected::Quorum));
+    assert!(all.check(&PUBLISHED.replace("1432088532", "1432088533")).is_err());
+}

@@ -78,6 +78,16 @@ fn files_of_another_log_are_not_taken() {
     let (log, other) = (Log::of(600, ""), Log::of(600, "x"));
     for size in [1, 255, 256, 600] {
         assert_eq!(read_all(&other.files(size), &log, size), Err(StoreError::Root));
+        // A tile and its entries, which fit each other: only the tile above can tell.
+        let mut mixed = log.files(size);
+        for path in ["tile/0/000", "tile/entries/000"].into_iter().filter(|_| size >= 256) {
+            mixed.files.insert(path.to_owned(), other.files(size).files[path].clone());
+            let tile = "tile/0/000".parse().unwrap();
+            let root = log.root(size);
+            let tiles = VerifiedTiles::open(&mixed, size, &root).unwrap();
+            assert_eq!(tiles.hash(0, 0), Err(StoreError::Foreign(tile)));
+            assert_eq!(tiles.entries(0), Err(StoreError::Foreign(tile)));
+        }
         for path in log.files(size).files.keys() {
             let mut mixed = log.files(size);
             mixed.files.insert(path.clone(), other.files(size).files[path].clone());

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use expect_test::expect;
+use kernel::ports::Signer;
 use proptest::prelude::*;
 
 use super::world::{LOG, Log, log_key, log_signer, signer};
 use crate::{
-    AddCheckpoint, Checkpoint, Note, Refusal, Witness, WitnessKey, consistency, empty_root, sign,
+    AddCheckpoint, Checkpoint, Note, NoteError, Refusal, Witness, WitnessKey, consistency, empty_root, sign,
     with_signatures,
 };
 
@@ -99,6 +100,15 @@ fn a_cosignature_holds_for_one_checkpoint_one_time_and_one_witness() {
     bytes[11] ^= 1;
     assert!(check(&format!("{name} {}\n", crate::text::base64(&bytes))).is_err(), "of another time");
     assert_eq!(check(&line(8, 5).replace("w1", "w2")), Ok(None), "of another witness");
+    // The bytes that are signed, word for word, at the last time that counts and the first that does not.
+    let text = Checkpoint::new(LOG, 8, log.root(8)).unwrap().encode();
+    for time in [9, i64::MAX as u64, i64::MAX as u64 + 1] {
+        let message = format!("cosignature/v1\ntime {time}\n{text}");
+        let signature = Signer::sign(&signer("witness.example/w1", 4), message.as_bytes());
+        let bytes = [&time.to_be_bytes()[..], &signature[..]].concat();
+        let expected = if i64::try_from(time).is_ok() { Ok(Some(time)) } else { Err(NoteError::Signature) };
+        assert_eq!(check(&crate::key::signature_line(&key, &bytes)), expected, "{time}");
+    }
     assert_eq!(check(""), Ok(None));
     let accepted = |body: &str| witness().add(body).unwrap();
     let first = request(&log, 0, 8);
