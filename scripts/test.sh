@@ -19,6 +19,8 @@ step "build"
 cargo build --workspace --bins --locked
 step "tests"
 cargo test --workspace --locked
+step "a verifier that is not ours"
+scripts/verify-go.sh
 step "real work"
 scripts/real-data.sh
 step "the console, by clicking"

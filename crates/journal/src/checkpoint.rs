@@ -1,4 +1,4 @@
-//! Checkpoints (C2SP tlog-checkpoint): origin, size and root of a log, signed by its key.
+//! The files of checkpoints (their form is `tlog`'s), and holding a journal against them.
 //!
 //! One file per log, replaced at once. What a checkpoint vouches for can never be cut: [`Anchors`] holds a journal
 //! that is being read against them.
@@ -6,15 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use tlog::{Checkpoint, Hash, NOTE_BYTES_MAX, Note, NoteError, VerifierKey, empty_root};
 
 use crate::content::LogDefinition;
 use crate::disk::{Disk, read_all};
 use crate::error::{Fault, FaultKind};
-use crate::note::{NOTE_BYTES_MAX, NoteError, VerifierKey};
 use crate::scan::LogState;
-use crate::tree::{Hash, empty_root};
 
 /// The longest name of a log.
 const NAME_LEN_MAX: usize = 200;
@@ -38,37 +35,6 @@ pub(crate) fn checkpoint_dir(dir: &Path) -> PathBuf {
 /// The file of a log. `~` stands in no name, so no two logs share a file.
 pub(crate) fn file_name(log: &str) -> String {
     log.replace('/', "~")
-}
-
-/// What a log vouches for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The log's name.
-    pub origin: String,
-    /// How many entries.
-    pub size: u64,
-    /// Root of the tree over them.
-    pub root: Hash,
-}
-
-impl Checkpoint {
-    /// The text that is signed.
-    pub fn encode(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
-    }
-
-    /// Reads the text; lines after the third are extensions and passed over.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.strip_suffix('\n')?.split('\n');
-        let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
-        let number: u64 = size.parse().ok()?;
-        let root = STANDARD.decode(root).ok()?.try_into().ok()?;
-        (!origin.is_empty() && number.to_string() == size).then(|| Self {
-            origin: origin.to_owned(),
-            size: number,
-            root,
-        })
-    }
 }
 
 /// A checkpoint that was found beside a journal.
@@ -107,18 +73,16 @@ impl Anchors {
                 .map_err(|error| fault(&file, FaultKind::Unreadable(error.to_string())))?;
             let malformed = |why: &str| fault(&file, FaultKind::Note(why.to_owned()));
             let note = String::from_utf8(bytes).map_err(|_| malformed("it is not text"))?;
-            let text = note
-                .rfind("\n\n")
-                .map(|end| &note[..=end])
-                .ok_or_else(|| malformed("it has no empty line"))?;
-            let checkpoint = Checkpoint::parse(text)
-                .ok_or_else(|| malformed("it does not begin with origin, size and root"))?;
-            if file_name(&checkpoint.origin) != name {
+            let checkpoint = Note::parse(&note)
+                .map_err(|error| malformed(&error.to_string()))
+                .and_then(|note| Checkpoint::claimed(&note).map_err(|error| malformed(&error.to_string())))?;
+            if file_name(checkpoint.origin()) != name {
                 return Err(malformed("its origin is not the log of its file"));
             }
-            let found = (checkpoint.size == 0).then(empty_root);
-            let _earlier =
-                anchors.by_name.insert(checkpoint.origin.clone(), Anchor { note, checkpoint, file, found });
+            let found = (checkpoint.size() == 0).then(empty_root);
+            let _earlier = anchors
+                .by_name
+                .insert(checkpoint.origin().to_owned(), Anchor { note, checkpoint, file, found });
         }
         Ok(anchors)
     }
@@ -132,10 +96,10 @@ impl Anchors {
         let anchor = self.by_name.get_mut(&log.name);
         self.wanted.push(anchor.map(|anchor| {
             // Where reading begins in the middle, the log may stand just there.
-            if anchor.checkpoint.size == log.tree.size() {
+            if anchor.checkpoint.size() == log.tree.size() {
                 anchor.found = Some(log.tree.root());
             }
-            anchor.checkpoint.size
+            anchor.checkpoint.size()
         }));
     }
 
@@ -143,7 +107,7 @@ impl Anchors {
     /// proved by that checkpoint, which vouches for no less.
     pub(crate) fn prove(&self, logs: &[LogDefinition]) -> bool {
         logs.iter().all(|log| {
-            self.by_name.get(&log.name).is_none_or(|anchor| anchor.checkpoint.size >= log.tree.size())
+            self.by_name.get(&log.name).is_none_or(|anchor| anchor.checkpoint.size() >= log.tree.size())
         })
     }
 
@@ -159,14 +123,14 @@ impl Anchors {
     /// The first log that has fewer entries than its checkpoint vouches for.
     pub(crate) fn shorter(&self, logs: &[LogState]) -> Option<Fault> {
         self.by_name.values().find_map(|anchor| {
-            let log = logs.iter().find(|log| log.name == anchor.checkpoint.origin);
+            let log = logs.iter().find(|log| log.name == anchor.checkpoint.origin());
             let size = log.map_or(0, |log| log.tree.size());
-            (size < anchor.checkpoint.size).then(|| Fault {
+            (size < anchor.checkpoint.size()).then(|| Fault {
                 file: anchor.file.clone(),
                 offset: None,
-                log: Some(anchor.checkpoint.origin.clone()),
+                log: Some(anchor.checkpoint.origin().to_owned()),
                 seq: Some(size),
-                kind: FaultKind::Shorter { size, checkpoint: anchor.checkpoint.size },
+                kind: FaultKind::Shorter { size, checkpoint: anchor.checkpoint.size() },
             })
         })
     }
@@ -177,15 +141,15 @@ impl Anchors {
             return Err(fault);
         }
         for anchor in self.by_name.values() {
-            let name = &anchor.checkpoint.origin;
+            let name = anchor.checkpoint.origin();
             let fault = |kind| Fault {
                 file: anchor.file.clone(),
                 offset: None,
-                log: Some(name.clone()),
+                log: Some(name.to_owned()),
                 seq: None,
                 kind,
             };
-            let Some(log) = logs.iter().find(|log| log.name == *name) else {
+            let Some(log) = logs.iter().find(|log| log.name == name) else {
                 return Err(fault(FaultKind::MissingLog));
             };
             let key =
@@ -195,8 +159,8 @@ impl Anchors {
                 Err(NoteError::Form(why)) => return Err(fault(FaultKind::Note(why.to_owned()))),
                 Err(NoteError::Signature) => return Err(fault(FaultKind::Signature(log.vkey.clone()))),
             }
-            if anchor.found != Some(anchor.checkpoint.root) {
-                return Err(fault(FaultKind::CheckpointRoot(anchor.checkpoint.size)));
+            if anchor.found != Some(*anchor.checkpoint.root()) {
+                return Err(fault(FaultKind::CheckpointRoot(anchor.checkpoint.size())));
             }
         }
         Ok(())
@@ -206,26 +170,6 @@ impl Anchors {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_checkpoint_reads_back_and_nothing_else_does() {
-        let checkpoint = Checkpoint { origin: "countersign/shop".to_owned(), size: 15, root: [7; 32] };
-        let text = checkpoint.encode();
-        assert_eq!(text, "countersign/shop\n15\nBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n");
-        assert_eq!(Checkpoint::parse(&text), Some(checkpoint.clone()));
-        assert_eq!(Checkpoint::parse(&format!("{text}extension\n")), Some(checkpoint));
-        for bad in [
-            text.replace("15", "015"),
-            text.replace("15", "+15"),
-            text.replace("15", ""),
-            text.replace('=', ""),
-            text.replace("wc=", "wd="),
-            text.replace("countersign/shop", ""),
-            text.trim_end().to_owned(),
-        ] {
-            assert_eq!(Checkpoint::parse(&bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn names_that_could_leave_their_folder_are_not_names() {

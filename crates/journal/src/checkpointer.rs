@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::ports::Signer;
+use tlog::Checkpoint;
 
-use crate::checkpoint::{Checkpoint, checkpoint_dir, file_name};
+use crate::checkpoint::{checkpoint_dir, file_name};
 use crate::disk::replace;
 use crate::error::Error;
-use crate::note::sign;
 use crate::shared::Shared;
 use crate::stopwatch::Stopwatch;
 
@@ -48,17 +48,19 @@ pub(crate) fn checkpoint_all(shared: &Shared) -> Result<(), Error> {
         let grown = view.logs.iter().enumerate().filter_map(|(number, log)| {
             let kept = log.checkpoint.as_ref().map_or(0, |(size, _)| *size);
             let signer = log.signer.clone().filter(|_| log.size > kept)?;
-            Some((number, signer, Checkpoint { origin: log.name.clone(), size: log.size, root: log.root }))
+            let checkpoint = Checkpoint::new(&log.name, log.size, log.root).expect("a log's name is a line");
+            Some((number, signer, checkpoint))
         });
         grown.collect()
     };
     let mut result = Ok(());
     for (number, signer, checkpoint) in grown {
-        let note = sign(&checkpoint.encode(), &*signer);
+        // INVARIANT: a log is defined only with a key that bears its name.
+        let note = tlog::sign(&checkpoint.encode(), &*signer).expect("a log's name can name a key");
         let place = checkpoint_dir(&shared.dir);
-        let name = file_name(&checkpoint.origin);
+        let name = file_name(checkpoint.origin());
         match replace(&*shared.disk, &place, &name, note.as_bytes()) {
-            Ok(()) => shared.view_mut().logs[number].checkpoint = Some((checkpoint.size, note)),
+            Ok(()) => shared.view_mut().logs[number].checkpoint = Some((checkpoint.size(), note)),
             Err(error) => result = Err(Error::io("write the checkpoint", &place.join(&name))(error)),
         }
     }

@@ -1,8 +1,9 @@
 //! What stands inside frames: segment headers, log definitions, payload envelopes, commits.
 
+use tlog::{Hash, Tree};
+
 use crate::error::FaultKind;
 use crate::frame::{Fields, put_text};
-use crate::tree::{Hash, Tree};
 
 /// The version of the format that this program writes, and the newest that it reads.
 ///

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kernel::ports::Signer;
+use tlog::{VerifierKey, empty_root};
 
 use crate::checkpoint::{NAME_RULE, checkpoint_dir, is_log_name};
 use crate::checkpointer::{self, checkpoint_all};
@@ -23,14 +24,12 @@ use crate::journal::{
     Backend, Batch, Done, ENTRY_BYTES_MAX, Head, Health, Journal, Locator, LogId, PAYLOAD_BYTES_MAX,
     SUBJECT_BYTES_MAX, Stored,
 };
-use crate::note::VerifierKey;
 use crate::old::Old;
 use crate::read;
 use crate::recover::{Recovered, Recovery, recover};
 use crate::room::{self, Reserve, SPARE_AFTER, spare_path};
 use crate::segment::{Segment, journal_dir};
 use crate::shared::{Item, LogView, Queue, Shared, View};
-use crate::tree::empty_root;
 use crate::writer::{OnFatal, Writer};
 
 /// One append is one write: its frames together take at most this.
@@ -141,7 +140,7 @@ impl FileJournal {
             checkpoint: found
                 .anchors
                 .get(&log.name)
-                .map(|anchor| (anchor.checkpoint.size, anchor.note.clone())),
+                .map(|anchor| (anchor.checkpoint.size(), anchor.note.clone())),
         });
         let view = View { logs: logs.collect(), segments: found.segments, health };
         let shared = Arc::new(Shared::new(dir.to_owned(), disk, end, view, Old::new(found.skipped), reserve));

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use tlog::{Hash, Tree, leaf_hash};
+
 use crate::content::{Commit, Envelope, FORMAT, LogDefinition, SegmentHeader};
 use crate::disk::File;
 use crate::error::Error;
@@ -14,7 +16,6 @@ use crate::journal::{Batch, Done, Durable};
 use crate::scan::{LogState, State};
 use crate::segment::Segment;
 use crate::shared::Item;
-use crate::tree::{Hash, Tree, leaf_hash};
 
 /// What goes into one write: enough to make the flush worth it, little enough to keep the first of them waiting
 /// shortly. A single append may be larger.

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::recover::Recovery;
 
-/// The largest entry.
-pub const ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// The largest entry: what an entry bundle has room for.
+pub const ENTRY_BYTES_MAX: usize = tlog::ENTRY_BYTES_MAX;
+const _: () = assert!(ENTRY_BYTES_MAX == kernel::event::ENTRY_BYTES_MAX, "who makes entries knows the limit");
 /// The largest sealed payload: the vault takes 8 MiB, the rest is its envelope.
 pub const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024 + 4 * 1024;
 /// The longest name of a payload's subject.

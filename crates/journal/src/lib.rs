@@ -1,10 +1,10 @@
 //! The append-only, tamper-evident log: what everything else is derived from.
 //!
 //! Plain threads and files. The journal knows nothing of what entries mean: to the writer they are bytes; only
-//! [`verify`] reads them. The format, byte by byte, is in `docs/format.md`.
+//! [`verify`] reads them. Trees, notes and checkpoints are `tlog`'s. The format, byte by byte, is in `docs/format.md`.
 
 mod canonical; // whether an entry is canonical JSON
-mod checkpoint; // signed sizes and roots, and holding a journal against them
+mod checkpoint; // files of signed sizes and roots, and holding a journal against them
 mod checkpointer; // the thread that signs
 pub mod conformance; // what any backend must do
 mod content; // what stands inside frames
@@ -17,10 +17,8 @@ mod head; // where every log stood when a segment began
 mod index; // where entries lie, roughly
 mod journal; // the traits, and what goes in and out
 mod lock; // one process at a time
-mod note; // signed notes
 mod old; // segments that opening did not read
 mod probe; // what one flush costs here
-mod proof; // audit paths
 mod read; // reading back
 mod recover; // what opening finds
 mod room; // room on the disk, made ahead
@@ -30,11 +28,9 @@ mod shared; // what the threads share
 mod stopwatch; // how long things take
 #[cfg(test)]
 mod tests;
-mod tree; // Merkle trees
 mod verify; // checking the files without a server
 mod writer; // group commit, as a pipeline
 
-pub use checkpoint::Checkpoint;
 pub use error::{Error, Fault, FaultKind};
 pub use file::{FileJournal, Options};
 pub use journal::{
@@ -42,10 +38,7 @@ pub use journal::{
     PAYLOAD_BYTES_MAX, PayloadAt, SUBJECT_BYTES_MAX, SealedPayload, Stored,
 };
 pub use kernel::ports::Signer;
-pub use note::{NoteError, VerifierKey};
 pub use probe::{Probe, Probed, Rate, probe};
-pub use proof::verify_inclusion;
 pub use recover::{Cut, Recovery};
-pub use tree::{Hash, Tree, empty_root, leaf_hash, node_hash};
 pub use verify::{Progress, Torn, Verified, VerifiedLog, verify, verify_with_keys};
 pub use writer::OnFatal;

@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 
+use tlog::{Gather, Hash};
+
 use crate::content::Envelope;
 use crate::disk::{File, Mode};
 use crate::error::{Error, Fault, FaultKind};
 use crate::frame::{self, CONTENT_BYTES_MAX, Frame, HEAD_LEN, Head, Kind};
 use crate::index::Mark;
 use crate::journal::{Locator, LogId, PayloadAt, Stored};
-use crate::proof::Path;
 use crate::segment::Segment;
 use crate::shared::Shared;
-use crate::tree::Hash;
 
 /// What one read of the file takes at least.
 const CHUNK: usize = 256 * 1024;
@@ -164,7 +164,7 @@ pub(crate) fn prove(shared: &Shared, log: LogId, seq: u64, size: u64) -> Result<
             return Err(Error::OutOfRange { log: seen.name.clone(), size: seen.size, seq, of: size });
         }
     }
-    let mut path = Path::new(seq, size);
+    let mut path = Gather::new(seq, size);
     let mut at = 0;
     while at < size {
         let limit = usize::try_from(size - at).unwrap_or(usize::MAX).min(PROOF_ENTRIES);

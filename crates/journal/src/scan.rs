@@ -7,11 +7,12 @@
 
 use std::collections::BTreeSet;
 
+use tlog::{Tree, leaf_hash};
+
 use crate::content::{Commit, Envelope, LogDefinition, SegmentHeader};
 use crate::error::{Fault, FaultKind};
 use crate::frame::{self, Frame, Head, Kind, NO_LOG};
 use crate::segment::Segment;
-use crate::tree::{Tree, leaf_hash};
 
 /// A log, as far as it was read.
 #[derive(Clone, Debug)]

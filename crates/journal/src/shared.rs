@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kernel::ports::Signer;
+use tlog::Hash;
 
 use crate::disk::Disk;
 use crate::error::Error;
@@ -16,7 +17,6 @@ use crate::journal::{Batch, Done, Health};
 use crate::old::Old;
 use crate::room::{Reserve, Spare, SpareGate};
 use crate::segment::Segment;
-use crate::tree::Hash;
 use crate::writer::Stages;
 
 const LOCKED: &str = "no panic while the lock is held";

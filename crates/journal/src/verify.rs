@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use tlog::Hash;
+
 use crate::canonical;
 use crate::checkpoint::Anchors;
 use crate::content::Envelope;
@@ -15,7 +17,6 @@ use crate::error::{Fault, FaultKind};
 use crate::recover::{check_torn, tail};
 use crate::scan::{LogState, Place, State, Stop, Visit, scan};
 use crate::segment::list;
-use crate::tree::Hash;
 
 /// How far a verification is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,7 +140,7 @@ pub(crate) fn verify_on(
         vkey: log.vkey.clone(),
         size: log.tree.size(),
         root: log.tree.root(),
-        checkpoint_size: visit.anchors.get(&log.name).map(|anchor| anchor.checkpoint.size),
+        checkpoint_size: visit.anchors.get(&log.name).map(|anchor| anchor.checkpoint.size()),
         payloads: read.payloads.len() as u64,
         payloads_missing: read.commits.difference(&read.payloads).count() as u64,
     });

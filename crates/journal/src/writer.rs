@@ -19,6 +19,8 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
+use tlog::empty_root;
+
 use crate::disk::{Mode, is_full};
 use crate::error::Error;
 use crate::group::{End, Group, Told, begin_segment, head_of_segment};
@@ -27,7 +29,6 @@ use crate::room::{SPARE_AFTER, Spare, spare_path};
 use crate::segment::{Segment, journal_dir};
 use crate::shared::{LogView, Queue, Shared};
 use crate::stopwatch::Stopwatch;
-use crate::tree::empty_root;
 
 /// Buffers larger than this are given back.
 const BUFFER_BYTES_KEPT: usize = 16 << 20;

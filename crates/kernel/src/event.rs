@@ -339,8 +339,8 @@ pub struct Entry {
     pub commits: BTreeMap<String, Digest>,
 }
 
-/// The largest entry that the journal takes.
-pub const ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// The largest entry that the journal takes: published logs have two bytes for its length.
+pub const ENTRY_BYTES_MAX: usize = u16::MAX as usize;
 
 impl Entry {
     /// The bytes that are hashed and kept: canonical JSON.

@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::world::{PLATFORM, SEGMENT, SHOP, World, append, commitment, define, entry, sizes};
 use crate::conformance::TestSigner;
 use crate::frame::{Frame, Head, Kind, decode, encode};
-use crate::{Backend, Error, Fault, FaultKind, LogId, NewEntry, VerifierKey, verify};
+use crate::{Backend, Error, Fault, FaultKind, LogId, NewEntry, verify};
 
 const NOTE: &str = "checkpoints/test~shop";
 
@@ -201,8 +201,9 @@ fn another_history_under_the_same_checkpoint_is_found() {
 #[test]
 fn another_key_is_found() {
     let world = World::new(true);
-    let keys =
-        |seed| BTreeMap::from([(SHOP.to_owned(), VerifierKey::of(&*TestSigner::new(SHOP, seed)).encode())]);
+    let keys = |seed| {
+        BTreeMap::from([(SHOP.to_owned(), tlog::VerifierKey::of(&*TestSigner::new(SHOP, seed)).encode())])
+    };
     world.disk.verify_with(&keys(1)).unwrap();
     let found = world.disk.verify_with(&keys(2)).unwrap_err();
     assert!(matches!(found.kind, FaultKind::UnexpectedKey(_)), "{found}");
