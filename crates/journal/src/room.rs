@@ -27,6 +27,8 @@ pub(crate) struct Spare {
 #[derive(Debug, Default)]
 pub(crate) struct SpareGate {
     pub(crate) wanted: bool,
+    /// One could not be made: none is tried again before the next opening.
+    pub(crate) failed: bool,
     pub(crate) closing: bool,
 }
 
@@ -45,15 +47,17 @@ pub(crate) fn run(shared: &Shared, len: u64) {
             return;
         }
         drop(gate);
-        // Without a spare the journal is slower, and no worse: the next time that one is wanted it is tried again.
+        // Without a spare the journal is slower, and no worse.
         let made = make(shared, len);
-        let mut queue = shared.queue();
+        let failed = made.is_err();
         match made {
-            Ok(Some(file)) => queue.spare = Some(Spare { file, len }),
+            Ok(Some(file)) => shared.queue().spare = Some(Spare { file, len }),
             Ok(None) => return,
             Err(_) => drop(shared.disk.remove(&spare_path(&shared.dir))),
         }
-        shared.spare_gate().wanted = false;
+        let mut gate = shared.spare_gate();
+        gate.wanted = false;
+        gate.failed |= failed;
     }
 }
 
@@ -62,6 +66,8 @@ fn make(shared: &Shared, len: u64) -> io::Result<Option<Arc<dyn File>>> {
     let path = spare_path(&shared.dir);
     shared.disk.remove(&path)?;
     let file = shared.disk.open(&path, Mode::Write)?;
+    // Before anything is written: a disk that is nearly full should not be filled to find out.
+    file.allocate(len)?;
     let mut at = 0;
     while at < len {
         if shared.spare_gate().closing {

@@ -370,7 +370,7 @@ impl Writer {
         }
         let none = self.shared.queue().spare.is_none();
         let mut gate = self.shared.spare_gate();
-        if none && !gate.wanted {
+        if none && !gate.wanted && !gate.failed {
             gate.wanted = true;
             self.shared.spare_wanted.notify_one();
         }
