@@ -134,8 +134,7 @@ impl Engine {
         else {
             return self.hand_over(id).await;
         };
-        let named = judge.subject(&action.tool, &arguments);
-        let subject = self.inner.payloads.subject(named.as_deref().unwrap_or(action.run.as_str()));
+        let subject = self.subject_of_call(&*judge, &action.tool, &arguments, &action.run);
         if action.class.repeatable() {
             let key = id.clone();
             let next = self

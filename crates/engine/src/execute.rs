@@ -49,8 +49,7 @@ impl Engine {
             return Err(Error::Payload("the arguments were erased".to_owned()));
         };
         let timeout = judge.tools().get(&action.tool).map_or(Millis(0), |tool| tool.timeout);
-        let named = judge.subject(&action.tool, &arguments);
-        let subject = self.inner.payloads.subject(named.as_deref().unwrap_or(action.run.as_str()));
+        let subject = self.subject_of_call(&*judge, &action.tool, &arguments, &action.run);
         let _conflict = match action.conflict_key {
             Some(key) => Some(self.inner.conflicts.lock(key).await),
             None => None,

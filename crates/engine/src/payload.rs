@@ -24,7 +24,7 @@ pub trait Payloads: Send + Sync {
     /// Takes the subject's key out of use and names all that it ever had; what is sealed from now on has another.
     fn keys_of(&self, subject: &Digest) -> Result<Vec<i64>, String>;
     /// Destroys data keys and forgets what they sealed. Doing it again does nothing.
-    fn destroy(&self, subject: &Digest, keys: &[i64]) -> Result<(), String>;
+    fn destroy(&self, keys: &[i64]) -> Result<(), String>;
 
     /// The pseudonym of a subject: `connector:name`, or a run's id.
     fn subject(&self, name: &str) -> Digest {

@@ -117,8 +117,7 @@ impl Engine {
         })
         .await?;
         let scope = propose.run.as_str();
-        let named = judge.subject(&tool, &arguments);
-        let subject = self.inner.payloads.subject(named.as_deref().unwrap_or(scope));
+        let subject = self.subject_of_call(&*judge, &tool, &arguments, &propose.run);
         let seal = |bytes: &[u8]| self.inner.payloads.seal(&subject, scope, bytes).map_err(Error::Payload);
         let sealed = seal(&kernel::json::canonical(&arguments))?;
         let commitment = sealed.commitment;

@@ -6,9 +6,11 @@
 use kernel::actor::Actor;
 use kernel::digest::Digest;
 use kernel::event::Event;
-use kernel::id::RunId;
+use kernel::id::{RunId, ToolId};
+use kernel::judge::Judge;
 use kernel::refusal::Refusal;
 use kernel::state::{self, Noun, Row, Subject};
+use serde_json::Value;
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -34,6 +36,18 @@ impl Engine {
             return Err(Refusal::Invalid(text).into());
         }
         Ok(self.inner.payloads.subject(name))
+    }
+
+    /// Whose payloads a call's are: as the connector names it, else the run's own.
+    pub(crate) fn subject_of_call(
+        &self,
+        judge: &dyn Judge,
+        tool: &ToolId,
+        arguments: &Value,
+        run: &RunId,
+    ) -> Digest {
+        let named = judge.subject(tool, arguments);
+        self.inner.payloads.subject(named.as_deref().unwrap_or(run.as_str()))
     }
 
     /// Erases everything that was sealed for a subject until now. Returns its row; a subject of which nothing was ever
@@ -65,7 +79,7 @@ impl Engine {
             })
             .await?;
         let payloads = self.inner.payloads.clone();
-        tokio::task::spawn_blocking(move || payloads.destroy(&subject, &keys))
+        tokio::task::spawn_blocking(move || payloads.destroy(&keys))
             .await
             .map_err(|_| Error::Closed)?
             .map_err(Error::Payload)?;
@@ -99,15 +113,13 @@ impl Engine {
             let Some((last, _)) = rows.last() else { return Ok(()) };
             // The next id in order: ids are hexadecimal.
             from = format!("{last}~");
-            for (id, row) in rows {
-                let Row::Subject(row) = &*row else { continue };
-                if let Ok(subject) = id.parse::<Digest>()
-                    && !row.keys.is_empty()
-                {
-                    let keys: Vec<i64> = row.keys.iter().copied().collect();
-                    self.inner.payloads.destroy(&subject, &keys).map_err(Error::Payload)?;
-                }
-            }
+            let keys: Vec<i64> = rows
+                .iter()
+                .filter_map(|(_, row)| if let Row::Subject(row) = &**row { Some(&row.keys) } else { None })
+                .flatten()
+                .copied()
+                .collect();
+            self.inner.payloads.destroy(&keys).map_err(Error::Payload)?;
         }
     }
 }

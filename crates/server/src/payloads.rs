@@ -92,7 +92,7 @@ impl Payloads for Shelf {
         keys.into_iter().map(|key| i64::try_from(key).map_err(|error| error.to_string())).collect()
     }
 
-    fn destroy(&self, _: &Digest, keys: &[i64]) -> Result<(), String> {
+    fn destroy(&self, keys: &[i64]) -> Result<(), String> {
         let numbers = keys.iter().filter_map(|key| u64::try_from(*key).ok());
         self.vault.destroy(numbers).map_err(|error| error.to_string())?;
         *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = Recent::default();

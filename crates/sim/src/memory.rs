@@ -98,7 +98,7 @@ impl Payloads for MemoryPayloads {
         Ok(vec![1])
     }
 
-    fn destroy(&self, _: &Digest, _: &[i64]) -> Result<(), String> {
+    fn destroy(&self, _: &[i64]) -> Result<(), String> {
         self.0.payloads.lock().expect("no panic while the lock is held").clear();
         Ok(())
     }
