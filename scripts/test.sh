@@ -3,7 +3,7 @@
 # own process, headless Chromium, recorded conversations where COUNTERSIGN_DATA says where they are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-step() { printf '\n== %s\n' "$*"; }
+step() { printf '\n== %s (at %d:%02d)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
 
 step "set-up"
 scripts/setup.sh --browser
@@ -27,3 +27,4 @@ step "the console, by clicking"
 scripts/browser.sh
 step "the first minute: demo, click, tour"
 scripts/demo-test.sh
+step "all passed"
