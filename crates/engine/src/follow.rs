@@ -5,16 +5,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use journal::{Journal, LogId, Stored};
 use kernel::event::Entry;
 use tokio::sync::{broadcast, watch};
 
-/// Takes durable entries in order; an error stops the follower and is announced.
+/// Takes durable entries in order. After an error, which is announced, the same entries come again.
 pub type Follow = Box<dyn FnMut(&[Stored]) -> Result<(), String> + Send>;
 
 /// Entries handed over at once.
 const BATCH_MAX: usize = 4_096;
+/// Pause after an error.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Bytes handed over at once.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
@@ -55,16 +59,30 @@ impl Follower {
         Ok(())
     }
 
-    /// Runs until told to stop; wakes on every change of the durable size.
-    pub(crate) fn run(mut self, wake: std::sync::mpsc::Receiver<u64>) {
+    /// Runs until told to stop; wakes on every change of the durable size. What went wrong may pass (a full disk), so
+    /// it is tried again.
+    pub(crate) fn run(mut self, wake: Receiver<u64>) {
         while let Ok(mut size) = wake.recv() {
             while let Ok(later) = wake.try_recv() {
                 size = size.max(later);
             }
-            if let Err(cause) = self.catch_up(size, true) {
-                tracing::error!(%cause, "the views stopped following the journal");
-                self.failed.send_replace(Some(cause));
-                return;
+            while let Err(cause) = self.catch_up(size, true) {
+                if self.failed.borrow().as_ref() != Some(&cause) {
+                    tracing::error!(%cause, "the views cannot follow the journal");
+                    self.failed.send_replace(Some(cause));
+                }
+                match wake.recv_timeout(AGAIN) {
+                    Ok(later) => size = size.max(later),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                if self.stop.load(Ordering::Acquire) {
+                    return;
+                }
+            }
+            if self.failed.borrow().is_some() {
+                tracing::info!("the views follow the journal again");
+                self.failed.send_replace(None);
             }
             if self.stop.load(Ordering::Acquire) {
                 return;

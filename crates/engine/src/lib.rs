@@ -20,7 +20,8 @@ mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
-mod subject; // erasing, and legal holds
+mod subject;
+mod timers; // erasing, and legal holds
 
 pub use engine::{Engine, Head, Limits, Parts, Stats};
 pub use error::Error;

@@ -64,7 +64,7 @@ impl Engine {
                 let mut all = vec![(published, vec![("files".to_owned(), sealed)])];
                 all.extend(events.into_iter().map(|event| (event, vec![])));
                 let seq = desk.write(&by, None, all)?;
-                desk.judge = Some(judge);
+                desk.set_judge(judge);
                 Ok(seq)
             })
             .await?;

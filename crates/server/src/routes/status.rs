@@ -88,12 +88,19 @@ pub(crate) fn degraded(app: &App) -> Vec<String> {
     if let Some(cause) = stats.journal_failed.or(health.poisoned) {
         out.push(format!("The journal failed and nothing more is decided: {cause}"));
     }
+    if health.disk_full {
+        out.push(
+            "The disk is full: nothing is decided until there is room. What waits stays; reading goes on."
+                .to_owned(),
+        );
+    }
     if let Some(cause) = health.checkpoint_failed {
         out.push(format!("The last checkpoint could not be written: {cause}"));
     }
     if let Some(cause) = stats.views_failed {
         out.push(format!(
-            "The lists no longer follow the journal: {cause}. Restart, or run `countersign rebuild`."
+            "The lists cannot follow the journal: {cause}. It is tried again; if it stays, stop the server and run \
+             `countersign rebuild`."
         ));
     }
     if stats.clock_off != 0 {
