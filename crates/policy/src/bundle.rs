@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use cedar_policy::Schema;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::id::{AgentId, ConnectorId, PersonId, Role, ToolId};
 use kernel::judge::Tool;
 
+use crate::ask::Ground;
 use crate::counter::Counter;
 use crate::problem::Problem;
 use crate::rule::{Parsed, Rule};
@@ -101,7 +101,7 @@ pub struct Bundle {
     pub(crate) specs: BTreeMap<ToolId, ToolSpec>,
     pub(crate) counters: Vec<Counter>,
     pub(crate) rules: BTreeMap<String, Parsed>,
-    pub(crate) schema: Schema,
+    pub(crate) ground: Ground,
     pub(crate) slices: BTreeMap<ToolId, Slice>,
     pub(crate) approving: Slice,
 }

@@ -17,6 +17,7 @@ use kernel::id::{ParseIdError, WorkspaceId};
 use kernel::judge::EffectClass;
 use serde::de::DeserializeOwned;
 
+use crate::ask::Ground;
 use crate::bundle::{Bundle, Compiled};
 use crate::files::{CountersFile, WorkspaceFile};
 use crate::problem::{Problem, Problems, line_of, line_with, nearest};
@@ -120,8 +121,11 @@ impl Work<'_> {
         }
         let rules = self.rules(&roles, &people);
         self.redactions(&rules, &read.specs);
-        let schema = match Schema::from_cedarschema_str(&schema_text) {
-            Ok((schema, _)) => schema,
+        let ground = Schema::from_cedarschema_str(&schema_text)
+            .map_err(|error| error.to_string())
+            .and_then(|(schema, _)| Ground::new(schema));
+        let ground = match ground {
+            Ok(ground) => ground,
             Err(error) => {
                 let message = format!("the schema of the pinned tools could not be made: {error}");
                 self.problems.error(
@@ -134,7 +138,7 @@ impl Work<'_> {
                 return None;
             }
         };
-        self.validate(&schema, &rules);
+        self.validate(ground.schema(), &rules);
         let slices = read.specs.values().map(|spec| {
             let group = if spec.tool.class == EffectClass::Read { "read" } else { "write" };
             (spec.tool.id.clone(), Slice::of(&rules, &[spec.tool.id.as_str(), group, "tool"]))
@@ -157,7 +161,7 @@ impl Work<'_> {
             specs: read.specs,
             counters,
             rules,
-            schema,
+            ground,
             slices,
             approving,
         })
