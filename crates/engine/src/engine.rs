@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::book::Book;
 use crate::desk::Desk;
 use crate::error::Error;
-use crate::follow::{Follow, Follower};
+use crate::follow::{Follow, Follower, Wake};
 use crate::locks::Locks;
 use crate::owner::{Durable, Owner, Release, Task};
 use crate::payload::Payloads;
@@ -130,6 +130,7 @@ pub(crate) struct Inner {
     clock_off: Arc<AtomicI64>,
     live: broadcast::Sender<Arc<Entry>>,
     follower_stop: Arc<AtomicBool>,
+    wake: std::sync::mpsc::Sender<Wake>,
 }
 
 /// A workspace's engine. Cheap to clone; all clones are the same engine.
@@ -207,6 +208,7 @@ impl Engine {
             clock_off: clock_off.clone(),
             live,
             follower_stop,
+            wake: wake.clone(),
         });
         let engine = Self { inner };
 
@@ -250,7 +252,7 @@ impl Engine {
         engine.inner.tracker.spawn(async move {
             while news.changed().await.is_ok() {
                 let size = news.borrow().size;
-                if wake.send(size).is_err() {
+                if wake.send(Wake::Grown(size)).is_err() {
                     break;
                 }
             }
@@ -442,6 +444,11 @@ impl Engine {
     pub async fn views_caught_up(&self) -> bool {
         let size = self.inner.durable.borrow().size;
         let mut applied = self.inner.applied.subscribe();
+        if *applied.borrow() >= size {
+            return true;
+        }
+        // Where the follower is gone nobody hears it, and the wait below ends.
+        drop(self.inner.wake.send(Wake::Wanted(size)));
         tokio::time::timeout(Duration::from_secs(2), applied.wait_for(|applied| *applied >= size))
             .await
             .is_ok_and(|reached| reached.is_ok())
