@@ -72,7 +72,9 @@ pub(crate) enum Command {
     Approvals(Approvals),
     /// Tell the whole story of one action: why, by which rules, on which facts
     Explain(Explain),
-    /// Check the journal of a data directory, offline
+    /// Pack one action with its proof into a file that anybody can check without the server
+    Evidence(Evidence),
+    /// Check the journal of a data directory, or evidence, offline
     Verify(Verify),
     /// Build state and views again from the journal, with the server stopped
     Rebuild,
@@ -214,11 +216,27 @@ pub(crate) struct Explain {
     pub(crate) action: String,
 }
 
+/// `evidence`
+#[derive(Debug, Args)]
+pub(crate) struct Evidence {
+    /// `act_…`
+    pub(crate) action: String,
+    /// File to write; `-` for standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
 /// `verify`
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The data directory, or a copy of it [default: --data]
     pub(crate) dir: Option<PathBuf>,
+    /// Check this file, which `countersign evidence` wrote, instead of a directory
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    pub(crate) evidence: Option<PathBuf>,
+    /// Whom to trust: log keys and witnesses, as a C2SP tlog-policy [default: the key that the file names]
+    #[arg(long, value_name = "FILE", requires = "evidence")]
+    pub(crate) policy: Option<PathBuf>,
 }
 
 /// `keys`

@@ -7,6 +7,7 @@ mod bench;
 mod completion;
 mod connector;
 mod doctor;
+mod evidence;
 mod explain;
 mod folder; // reads a workspace folder
 mod keys;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Actions(args) => wait(actions::run(&global, args, out)),
         Command::Approvals(command) => wait(approvals::run(&global, command, out)),
         Command::Explain(args) => wait(explain::run(&global, args, out)),
+        Command::Evidence(args) => wait(evidence::pack(&global, args, out)),
         Command::Verify(args) => verify::run(&global, args, out),
         Command::Rebuild => rebuild::run(&global, out),
         Command::Keys(command) => wait(keys::run(&global, command, out)),

@@ -22,6 +22,7 @@ use views::Views;
 
 use crate::caller::Caller;
 use crate::codes::Code;
+use crate::payloads::Shelf;
 use crate::problem::Fault;
 use crate::sessions::Sessions;
 
@@ -36,6 +37,10 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) views: Arc<Views>,
     pub(crate) journal: Arc<dyn Backend>,
+    /// Sealed payloads, for those who shall be able to check their commitments.
+    pub(crate) shelf: Arc<Shelf>,
+    /// Key of the workspace's log.
+    pub(crate) verifier_key: String,
     pub(crate) connectors: Arc<Connectors>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,

@@ -4,6 +4,7 @@ mod bad_input; // every refusal: code, status, and nothing changed
 mod doors; // hosts, origins, sessions, tokens
 mod erasure; // what is erased is gone
 mod errors; // codes and their pages
+mod evidence; // one action, packed and checked elsewhere
 mod matrix; // who may do what
 mod openapi; // the copy of the description
 mod stories; // the life of an action over REST

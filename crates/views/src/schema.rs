@@ -4,7 +4,7 @@
 //! List tables are keyed by the position of the entry that made the row, so newest first is the order of the key.
 
 /// Version of the tables below.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// All tables, and the order in which a dump lists their rows.
 pub(crate) const TABLES: &[(&str, &str)] = &[
@@ -28,6 +28,7 @@ CREATE TABLE entries(
     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL,
     run TEXT, action TEXT, approval TEXT, bytes TEXT NOT NULL);
 CREATE INDEX entries_run ON entries(run) WHERE run IS NOT NULL;
+CREATE INDEX entries_bundle ON entries(kind) WHERE kind = 'bundle.published';
 CREATE INDEX entries_action ON entries(action) WHERE action IS NOT NULL;
 
 CREATE TABLE payloads(
