@@ -43,15 +43,13 @@ pub fn check(pack: &Pack, policy: Option<&Policy>) -> Report {
 /// The policy to hold receipts against.
 fn checkpoint(pack: &Pack, given: Option<&Policy>, report: &mut Report) -> Option<Policy> {
     let part = "checkpoint";
-    let policy = match given {
-        Some(policy) => policy.clone(),
-        None => match VerifierKey::parse(&pack.verifier_key) {
-            Some(key) => Policy::parse(format!("log {}\nquorum none\n", key.encode()).as_bytes()).ok()?,
-            None => {
-                report.failed(part, "the pack's verifier key is not a key");
-                return None;
-            }
-        },
+    let own = || {
+        let key = VerifierKey::parse(&pack.verifier_key)?;
+        Policy::parse(format!("log {}\nquorum none\n", key.encode()).as_bytes()).ok()
+    };
+    let Some(policy) = given.cloned().or_else(own) else {
+        report.failed(part, "the pack's verifier key is not a key");
+        return None;
     };
     let trusted = match policy.check(&pack.checkpoint) {
         Ok(trusted) => trusted,
@@ -65,11 +63,10 @@ fn checkpoint(pack: &Pack, given: Option<&Policy>, report: &mut Report) -> Optio
         report.failed(part, format!("it is of the log `{}`, the pack of `{}`", found.origin(), pack.log));
         return None;
     }
-    let mut text = format!("{} entries of `{}`, signed by its key", found.size(), pack.log);
-    for (witness, _) in &trusted.seen_by {
-        text.push_str(&format!(", seen by `{witness}`"));
-    }
-    report.proved(part, text);
+    let seen: Vec<String> =
+        trusted.seen_by.iter().map(|(witness, _)| format!(", seen by `{witness}`")).collect();
+    let size = found.size();
+    report.proved(part, format!("{size} entries of `{}`, signed by its key{}", pack.log, seen.concat()));
     if given.is_none() {
         report.open(
             part,
