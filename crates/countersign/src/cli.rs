@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Evidence(Evidence),
     /// Check the journal of a data directory, or evidence, offline
     Verify(Verify),
+    /// Cosign the checkpoints of logs, and never two histories of one
+    Witness(Witness),
     /// Build state and views again from the journal, with the server stopped
     Rebuild,
     /// Make, list and revoke API keys; make console login links
@@ -237,6 +239,26 @@ pub(crate) struct Verify {
     /// Whom to trust: log keys and witnesses, as a C2SP tlog-policy [default: the key that the file names]
     #[arg(long, value_name = "FILE", requires = "evidence")]
     pub(crate) policy: Option<PathBuf>,
+}
+
+/// `witness`
+#[derive(Debug, Args)]
+pub(crate) struct Witness {
+    /// File of the witness' signing key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness_key: PathBuf,
+    /// Name of the witness, for example witness.example/w1: with it a key that is not there is made
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Follow the logs of this C2SP tlog-policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Follow the log of this verifier key; may be repeated
+    #[arg(long, value_name = "VKEY", required_unless_present = "policy")]
+    pub(crate) log: Vec<String>,
+    /// Address to listen on; other machines reach it best through something that speaks TLS
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7500")]
+    pub(crate) listen: SocketAddr,
 }
 
 /// `keys`

@@ -18,6 +18,7 @@ mod serve;
 mod status;
 mod subject;
 mod verify;
+mod witness;
 
 use std::future::Future;
 
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Explain(args) => wait(explain::run(&global, args, out)),
         Command::Evidence(args) => wait(evidence::pack(&global, args, out)),
         Command::Verify(args) => verify::run(&global, args, out),
+        Command::Witness(args) => witness::run(&global, args),
         Command::Rebuild => rebuild::run(&global, out),
         Command::Keys(command) => wait(keys::run(&global, command, out)),
         Command::Erase(args) => wait(subject::erase(&global, args, out)),

@@ -43,10 +43,7 @@ pub fn check(pack: &Pack, policy: Option<&Policy>) -> Report {
 /// The policy to hold receipts against.
 fn checkpoint(pack: &Pack, given: Option<&Policy>, report: &mut Report) -> Option<Policy> {
     let part = "checkpoint";
-    let own = || {
-        let key = VerifierKey::parse(&pack.verifier_key)?;
-        Policy::parse(format!("log {}\nquorum none\n", key.encode()).as_bytes()).ok()
-    };
+    let own = || VerifierKey::parse(&pack.verifier_key).map(Policy::of_log);
     let Some(policy) = given.cloned().or_else(own) else {
         report.failed(part, "the pack's verifier key is not a key");
         return None;

@@ -27,9 +27,11 @@ mod sessions; // one-time links and browser sessions
 mod show; // rows and entries as the wire shows them
 #[cfg(test)]
 mod tests;
+mod witness; // a witness of our own, over HTTP
 
 pub use apply::lint;
 pub use config::Config;
 pub use openapi::openapi_json;
 pub use rebuild::{Rebuilt, rebuild};
 pub use server::{Running, Server, serve};
+pub use witness::{RunningWitness, WitnessConfig, serve_witness};

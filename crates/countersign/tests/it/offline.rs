@@ -21,6 +21,7 @@ fn every_command_explains_itself() {
         "explain",
         "evidence",
         "verify",
+        "witness",
         "rebuild",
         "keys",
         "connector",
