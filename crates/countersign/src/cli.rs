@@ -111,6 +111,12 @@ pub(crate) struct Serve {
     /// [default: ~/.config/countersign/root.key]
     #[arg(long, env = "COUNTERSIGN_ROOT_KEY_FILE", value_name = "FILE")]
     pub(crate) root_key: Option<PathBuf>,
+    /// Show every checkpoint to the witnesses of this C2SP tlog-policy, and keep what they cosign
+    #[arg(long, env = "COUNTERSIGN_WITNESS_POLICY", value_name = "FILE")]
+    pub(crate) witness_policy: Option<PathBuf>,
+    /// Seconds between two rounds of asking them
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3_600))]
+    pub(crate) witness_interval: u16,
     /// Host names under which browsers and agents may address the server; may be repeated
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,

@@ -13,6 +13,7 @@ mod caller; // whom a request speaks for
 mod clock; // the system's time and chance
 mod codes; // every error code with its status
 mod config; // what a server is started with
+mod cosigning; // witnesses for our own checkpoints
 mod guard; // host, origin, load, headers: before and after every request
 mod listen; // connections
 mod local; // `server.json`: how the CLI of this machine finds the server

@@ -1,6 +1,7 @@
 //! Stories over HTTP: the real server on a free port, a real journal, real policies, and a small HTTP tool server.
 
 mod bad_input; // every refusal: code, status, and nothing changed
+mod cosigning; // witnesses of our checkpoints
 mod doors; // hosts, origins, sessions, tokens
 mod erasure; // what is erased is gone
 mod errors; // codes and their pages

@@ -55,11 +55,10 @@ pub(crate) fn evidence(app: &App, id: &ActionId) -> Result<Vec<u8>, Fault> {
 
 /// A checkpoint that vouches for this entry; a new one where the last does not.
 fn checkpoint_over(app: &App, seq: u64) -> Result<String, Fault> {
-    let last = || {
-        let note = app.journal.checkpoint(app.log)?;
-        checkpoint_size(&note).filter(|size| *size > seq).map(|_| note)
-    };
-    if let Some(note) = last() {
+    let covers = |note: &String| checkpoint_size(note).is_some_and(|size| size > seq);
+    let last = || app.journal.checkpoint(app.log).filter(covers);
+    // One that witnesses saw is worth more than a newer one.
+    if let Some(note) = app.checkpoint().filter(covers).or_else(last) {
         return Ok(note);
     }
     app.journal.checkpoint_now().map_err(Fault::internal)?;
