@@ -24,6 +24,7 @@ else
 fi
 scripts/tour.py docs/guide/tour.md
 scripts/tour.py docs/guide/evidence.md
+scripts/tour.py docs/guide/witness.md
 scripts/tour.py docs/guide/erasure.md
 scripts/demo.sh
 scripts/demo.sh --stop

@@ -251,8 +251,8 @@ pub(crate) struct Verify {
 #[derive(Debug, Args)]
 pub(crate) struct Witness {
     /// File of the witness' signing key
-    #[arg(long, value_name = "FILE")]
-    pub(crate) witness_key: PathBuf,
+    #[arg(long = "witness-key", value_name = "FILE")]
+    pub(crate) secret: PathBuf,
     /// Name of the witness, for example witness.example/w1: with it a key that is not there is made
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,

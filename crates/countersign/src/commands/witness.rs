@@ -16,7 +16,7 @@ pub(super) fn run(global: &Global, args: Witness) -> Result<()> {
     let config = server::WitnessConfig {
         // Apart from what a server keeps in the same place.
         data: global.data.join("witness"),
-        key_file: args.witness_key,
+        key_file: args.secret,
         name: args.name,
         policy: logs(args.policy.as_deref(), &args.log)?,
         listen: args.listen,

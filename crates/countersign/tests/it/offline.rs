@@ -51,6 +51,7 @@ fn the_help_lists_the_commands() {
           explain     Tell the whole story of one action: why, by which rules, on which facts
           evidence    Pack one action with its proof into a file that anybody can check without the server
           verify      Check the journal of a data directory, or evidence, offline
+          witness     Cosign the checkpoints of logs, and never two histories of one
           rebuild     Build state and views again from the journal, with the server stopped
           keys        Make, list and revoke API keys; make console login links
           erase       Erase what is held about a subject: nobody can read it again, the proof stays

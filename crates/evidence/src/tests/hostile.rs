@@ -1,5 +1,7 @@
 //! Files that are no packs: refused in words, at once, and never with a panic.
 
+use std::fmt::Write as _;
+
 use expect_test::expect;
 
 use super::world::refund;
@@ -22,7 +24,7 @@ fn what_is_no_pack_is_refused() {
         ("large", " ".repeat(EVIDENCE_BYTES_MAX + 1)),
     ] {
         let why = Pack::parse(text.as_bytes()).unwrap_err();
-        all.push_str(&format!("{what}: {why}\n"));
+        writeln!(all, "{what}: {why}").unwrap();
     }
     expect![[r#"
         nothing: the text is not valid JSON: EOF while parsing a value at line 1 column 0

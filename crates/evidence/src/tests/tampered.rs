@@ -1,5 +1,7 @@
 //! Every part of a true pack, changed: refused, with the words of that part.
 
+use std::fmt::Write as _;
+
 use expect_test::expect;
 use kernel::digest::Digest;
 use tlog::Policy;
@@ -73,7 +75,7 @@ fn a_readers_own_policy_goes_before_the_packs_word() {
     let known = policy(format!("log {}\nquorum none\n", pack.verifier_key));
     let report = check(&pack, Some(&known));
     assert!(report.holds() && report.count(crate::Mark::Open) == 0, "{}", told(&report, false));
-    let other = policy("log other+b0b0b0b0+AQ\nquorum none\n".replace("other+b0b0b0b0+AQ", &other_key()));
+    let other = policy(format!("log {}\nquorum none\n", other_key()));
     let refused = told(&check(&pack, Some(&other)), true);
     expect![[r#"
         Failed checkpoint: the policy does not know the log `shop`
@@ -83,10 +85,11 @@ fn a_readers_own_policy_goes_before_the_packs_word() {
 }
 
 fn other_key() -> String {
+    const OTHER: &str = "other";
     struct Other;
     impl kernel::ports::Signer for Other {
         fn name(&self) -> &str {
-            "other"
+            OTHER
         }
         fn public_key(&self) -> [u8; 32] {
             ed25519_dalek::SigningKey::from_bytes(&[9; 32]).verifying_key().to_bytes()
@@ -139,7 +142,7 @@ fn replace(pack: &mut Pack, name: &str, from: &str, to: &str) {
 fn each_part_that_was_changed_is_named() {
     let mut all = String::new();
     let mut tell =
-        |what: &str, found: String| all.push_str(&format!("{what}\n  {}\n", found.replace('\n', "\n  ")));
+        |what: &str, found: String| writeln!(all, "{what}\n  {}", found.replace('\n', "\n  ")).unwrap();
     tell("a fact", after(|pack| replace(pack, "fact.paid", "71240", "100")));
     tell("the arguments", after(|pack| replace(pack, "arguments", "W1", "W2")));
     tell("the request", after(|pack| replace(pack, "request", "W1", "W2")));

@@ -202,7 +202,9 @@ pub(super) fn pack(tool: &str, paid: &str, lies: &Lies) -> Pack {
         }
     }
     if let Some(lie) = lies.event {
-        written.iter_mut().for_each(|(event, _)| lie(event));
+        for (event, _) in &mut written {
+            lie(event);
+        }
     }
     let bundles =
         [(bundle.bundle(), PackedBundle::Whole { files: files(), floor: Bundle::floor().to_owned() })];

@@ -29,7 +29,7 @@ async fn witness(dir: &TempDir, name: &str, log: &str) -> RunningWitness {
 async fn watched(world: &mut World, policy: &str) -> Arc<Cosigning> {
     let mut config = Config::new(world.dir.path().join("data"));
     config.witnesses = Some(Policy::parse(policy.as_bytes()).unwrap());
-    config.witness_interval = std::time::Duration::from_secs(3_600);
+    config.witness_interval = std::time::Duration::from_hours(1);
     world.server = start_with(&world.dir, config).await;
     world.server.app().cosigning.clone().unwrap()
 }

@@ -11,7 +11,8 @@ fn read(got: &Got) -> Pack {
 }
 
 fn told(report: &Report) -> String {
-    report.lines.iter().map(|line| format!("{:?} {}: {}\n", line.mark, line.part, line.text)).collect()
+    let line = |line: &evidence::Line| format!("{:?} {}: {}", line.mark, line.part, line.text);
+    report.lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 async fn evidence(world: &World, action: &str) -> (Pack, Report) {
