@@ -127,6 +127,16 @@ impl Bundle {
         crate::compile::compile(files)
     }
 
+    /// The content address of a folder under the rules that are built into a program.
+    pub fn address(files: &BTreeMap<String, String>, floor: &str) -> Digest {
+        Digest::of("countersign/bundle/v1", &[&kernel::json::canonical(files), floor.as_bytes()])
+    }
+
+    /// The rules that are built into this program.
+    pub fn floor() -> &'static str {
+        crate::compile::FLOOR
+    }
+
     /// The workspace's name.
     pub fn name(&self) -> &str {
         &self.name

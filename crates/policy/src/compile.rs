@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use cedar_policy::Schema;
 use kernel::clock::Millis;
-use kernel::digest::Digest;
 use kernel::id::{ParseIdError, WorkspaceId};
 use kernel::judge::EffectClass;
 use serde::de::DeserializeOwned;
@@ -28,7 +27,7 @@ use crate::verdict::Slice;
 
 /// File name of the rules that a workspace cannot lift.
 pub(crate) const BUILT_IN: &str = "(built in)";
-const FLOOR: &str = include_str!("floor.cedar");
+pub(crate) const FLOOR: &str = include_str!("floor.cedar");
 const ROLES: [&str; 6] = ["viewer", "reviewer", "owner", "governor", "auditor", "admin"];
 /// How the pinned tools of a connector end their file name.
 const MANIFEST: &str = ".manifest.json";
@@ -145,8 +144,7 @@ impl Work<'_> {
         });
         let slices = slices.collect();
         let approving = Slice::of(&rules, &["approve"]);
-        let digest =
-            Digest::of("countersign/bundle/v1", &[&kernel::json::canonical(self.files), FLOOR.as_bytes()]);
+        let digest = Bundle::address(self.files, FLOOR);
         Some(Bundle {
             title: workspace.title.unwrap_or_else(|| workspace.name.clone()),
             name: workspace.name,

@@ -8,6 +8,8 @@ use kernel::id::WorkspaceId;
 
 /// The port unless told otherwise.
 const PORT: u16 = 7400;
+/// Each round costs a flush of every witness.
+const WITNESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 /// The platform's own log has this name, so no workspace may.
 pub(crate) const PLATFORM_LOG: &str = "platform";
 
@@ -26,6 +28,10 @@ pub struct Config {
     pub root_key: Option<String>,
     /// Host names, besides those of loopback, under which the server may be addressed.
     pub allowed_hosts: Vec<String>,
+    /// Witnesses that are shown every checkpoint, with their addresses.
+    pub witnesses: Option<tlog::Policy>,
+    /// How often they are, at most.
+    pub witness_interval: std::time::Duration,
     /// Bounds of the engine.
     pub limits: engine::Limits,
 }
@@ -47,6 +53,8 @@ impl Config {
             root_key_file: None,
             root_key: None,
             allowed_hosts: vec![],
+            witnesses: None,
+            witness_interval: WITNESS_INTERVAL,
             limits: engine::Limits::default(),
         }
     }

@@ -28,6 +28,7 @@ use crate::routes;
         routes::list_actions,
         routes::get_action,
         routes::explain_action,
+        routes::get_evidence,
         routes::withdraw_action,
         routes::resolve_action,
         routes::list_approvals,

@@ -7,6 +7,7 @@ mod connectors; // connectors and their test
 mod docs; // OpenAPI and the pages of errors
 mod entries; // entries of the log, and its checkpoint
 mod events; // the live stream
+mod evidence; // one action with its proof, in one file
 mod health; // alive, ready, metrics
 mod keys; // API keys
 mod me; // who am I, login, logout, links
@@ -15,8 +16,8 @@ mod status; // the workspace in one answer
 mod subjects; // erasing and legal holds
 
 pub(crate) use {
-    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, keys::*, me::*, runs::*,
-    status::*, subjects::*,
+    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, me::*,
+    runs::*, status::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/actions", get(actions::list_actions))
         .route("/actions/{action}", get(actions::get_action))
         .route("/actions/{action}/explain", get(actions::explain_action))
+        .route("/actions/{action}/evidence", get(evidence::get_evidence))
         .route("/actions/{action}/withdraw", post(actions::withdraw_action))
         .route("/actions/{action}/resolve", post(actions::resolve_action))
         .route("/approvals", get(approvals::list_approvals))

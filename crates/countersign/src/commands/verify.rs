@@ -14,6 +14,9 @@ use crate::failure::Failure;
 use crate::output::{Out, visible};
 
 pub(super) fn run(global: &Global, args: Verify, out: &Out) -> Result<()> {
+    if let Some(file) = &args.evidence {
+        return super::evidence::verify(file, args.policy.as_deref(), out);
+    }
     let dir = args.dir.unwrap_or_else(|| global.data.clone());
     if !dir.is_dir() {
         return Err(Failure::usage(format!("`{}` is not a folder", dir.display()))

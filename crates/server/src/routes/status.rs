@@ -64,6 +64,7 @@ fn setup(app: &App) -> Result<bool, Fault> {
 fn attention(app: &App, handed_over: u64) -> Vec<String> {
     let mut out = app.notes.clone();
     out.extend(degraded(app));
+    out.extend(watched(app));
     if app.bundle().is_none() {
         out.push("No policy is in force: every action is refused. Run `countersign apply DIR`.".to_owned());
     }
@@ -78,6 +79,11 @@ fn attention(app: &App, handed_over: u64) -> Vec<String> {
         }
     }
     out
+}
+
+/// What the witnesses say. It stops no work.
+pub(crate) fn watched(app: &App) -> Vec<String> {
+    app.cosigning.as_ref().map(|cosigning| cosigning.attention()).unwrap_or_default()
 }
 
 /// Why the server is not as it should be.

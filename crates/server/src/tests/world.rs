@@ -115,7 +115,11 @@ pub(super) struct World {
 
 /// Starts a server on a directory.
 pub(super) async fn start(dir: &TempDir) -> Running {
-    let mut config = Config::new(dir.path().join("data"));
+    start_with(dir, Config::new(dir.path().join("data"))).await
+}
+
+/// The same, with a configuration.
+pub(super) async fn start_with(dir: &TempDir, mut config: Config) -> Running {
     config.listen = "127.0.0.1:0".parse().unwrap();
     config.root_key_file = Some(dir.path().join("root.key"));
     Server::start(config).await.unwrap()
