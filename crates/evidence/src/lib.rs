@@ -8,6 +8,7 @@
 mod again; // deciding again, and what is different
 mod check; // a pack, part by part
 mod difference; // where two values differ
+mod grounds; // what a request rests on
 mod pack; // the form of the file
 mod report; // what was found
 mod story; // what the entries say together
@@ -16,6 +17,7 @@ mod tests;
 
 pub use check::check;
 pub use pack::{
-    EVIDENCE_BYTES_MAX, FORMAT, Pack, PackError, PackedBundle, PackedEntry, PackedPayload, REVEALED_BYTES_MAX,
+    BUNDLES_MAX, ENTRIES_MAX, EVIDENCE_BYTES_MAX, FORMAT, Pack, PackError, PackedBundle, PackedEntry,
+    PackedPayload, REVEALED_BYTES_MAX,
 };
 pub use report::{Line, Mark, Report};

@@ -19,6 +19,10 @@ pub const FORMAT: &str = "countersign/evidence/v1";
 pub const EVIDENCE_BYTES_MAX: usize = 64 << 20;
 /// Plain bytes of payloads that a pack reveals at most: with escapes and the rest, the file stays below its limit.
 pub const REVEALED_BYTES_MAX: usize = 8 << 20;
+/// The most entries: an action that has more is verified in its log.
+pub const ENTRIES_MAX: usize = 1_000;
+/// The most bundles: one judges twice as a rule.
+pub const BUNDLES_MAX: usize = 64;
 /// The file itself is flat: entries, proofs and payloads stand in it as text.
 const LIMITS: Limits = Limits { bytes_max: EVIDENCE_BYTES_MAX, depth_max: 8, values_max: 100_000 };
 
@@ -107,6 +111,16 @@ pub enum PackError {
     /// Another kind of file, or a later form.
     #[error("its format is `{0}`; this program reads `{FORMAT}`")]
     Format(String),
+    /// More of something than is read.
+    #[error("it has {count} {what}; at most {max} are read")]
+    Many {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// How many are read.
+        max: usize,
+    },
     /// Not as the form has it.
     #[error("it does not have the form of a pack: {0}")]
     Form(String),
@@ -165,7 +179,12 @@ impl Pack {
         let pack: Self = serde_json::from_value(value).map_err(|error| {
             PackError::Form(error.to_string().chars().take(200).flat_map(char::escape_default).collect())
         })?;
-        Ok(pack)
+        let counts =
+            [("entries", pack.entries.len(), ENTRIES_MAX), ("bundles", pack.bundles.len(), BUNDLES_MAX)];
+        match counts.into_iter().find(|(_, count, max)| count > max) {
+            Some((what, count, max)) => Err(PackError::Many { what, count, max }),
+            None => Ok(pack),
+        }
     }
 
     /// The file.

@@ -56,7 +56,11 @@ pub(super) fn verify(file: &Path, policy: Option<&Path>, out: &Out) -> Result<()
     if report.holds() {
         return Ok(());
     }
-    Err(Failure::refused(format!("{} parts of the evidence do not hold", report.count(Mark::Failed)))
+    let failed = match report.count(Mark::Failed) {
+        1 => "one part of the evidence does not hold".to_owned(),
+        count => format!("{count} parts of the evidence do not hold"),
+    };
+    Err(Failure::refused(failed)
         .code("evidence_invalid")
         .hint("the lines marked FAILED say which; ask for the pack again, or hold the log against its witnesses")
         .into())

@@ -84,6 +84,17 @@ fn a_countersignature_that_binds_something_else_is_named() {
         ..Lies::default()
     };
     assert!(after(&role).contains("too few people"), "{}", after(&role));
+    let owner = Lies {
+        event: Some(|event| {
+            if let Event::ApprovalGiven { by, .. } = event {
+                *by = "mara".parse().unwrap();
+            }
+        }),
+        ..Lies::default()
+    };
+    let report = crate::check(&pack("crm.refund", "712.40", &owner), None);
+    let told = super::world::told(&report, false);
+    assert!(told.contains("do not let `mara` answer"), "{told}");
     let binds = Lies {
         event: Some(|event| {
             if let Event::ApprovalRequested { binds, .. } = event {

@@ -21,6 +21,7 @@ fn what_is_no_pack_is_refused() {
         ("a state that is none", whole.replacen("\"state\":\"revealed\"", "\"state\":\"sealed\"", 1)),
         ("depth", format!("{}{}", "[".repeat(9), "]".repeat(9))),
         ("many", format!("[{}1]", "1,".repeat(100_000))),
+        ("too many entries", with_entries(1_001)),
         ("large", " ".repeat(EVIDENCE_BYTES_MAX + 1)),
     ] {
         let why = Pack::parse(text.as_bytes()).unwrap_err();
@@ -36,6 +37,7 @@ fn what_is_no_pack_is_refused() {
         a state that is none: it does not have the form of a pack: unknown variant `sealed`, expected one of `revealed`, `redacted`, `erased`, `too_large`, `missing`
         depth: the text is nested deeper than 8 levels
         many: the text holds more than 100000 values
+        too many entries: it has 1001 entries; at most 1000 are read
         large: the text has 67108865 bytes; at most 67108864 are taken
     "#]].assert_eq(&all);
 }
@@ -56,4 +58,10 @@ fn a_pack_of_nonsense_is_judged_without_a_panic() {
             assert!(same || !check(&pack, None).holds(), "byte {at}");
         }
     }
+}
+
+fn with_entries(count: usize) -> String {
+    let mut pack = refund();
+    pack.entries = vec![pack.entries[0].clone(); count];
+    String::from_utf8(pack.encode()).unwrap()
 }

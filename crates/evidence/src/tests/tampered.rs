@@ -51,6 +51,7 @@ fn an_approved_action_is_proved_and_decided_again() {
         Proved decision 1: decided again: `approve` (gated) by large, the same
         Proved decision 1, fact `asked`: 3 from `arguments`, 250 ms old when it was used
         Proved decision 1, fact `paid`: 712.40 USD from `crm.order`, 250 ms old when it was used
+        Proved `approval.given` (entry 9): asked again, the rules let `ines` answer
         Proved decision 1, request: arguments, facts, counters and bundle give the same request
         1 of 1 decided again
     "#]]

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::{
-    EVIDENCE_BYTES_MAX, FORMAT, Pack, PackedBundle, PackedEntry, PackedPayload, REVEALED_BYTES_MAX,
+    ENTRIES_MAX, EVIDENCE_BYTES_MAX, FORMAT, Pack, PackedBundle, PackedEntry, PackedPayload,
+    REVEALED_BYTES_MAX,
 };
 use kernel::digest::Digest;
 use kernel::event::{Decided, Event};
@@ -30,6 +31,9 @@ pub(crate) fn evidence(app: &App, id: &ActionId) -> Result<Vec<u8>, Fault> {
     let Some(last) = items.last().map(|item| item.entry.seq) else {
         return Err(Fault::not_found("action", id.as_str()));
     };
+    if items.len() >= ENTRIES_MAX {
+        return Err(too_much(format!("the action has {ENTRIES_MAX} entries or more")));
+    }
     let note = checkpoint_over(app, last)?;
     let pack = Pack {
         format: FORMAT.to_owned(),
@@ -44,13 +48,17 @@ pub(crate) fn evidence(app: &App, id: &ActionId) -> Result<Vec<u8>, Fault> {
     };
     let bytes = pack.encode();
     if bytes.len() > EVIDENCE_BYTES_MAX {
-        return Err(Fault::new(
-            Code::RequestInvalid,
-            format!("the evidence takes {} bytes; at most {EVIDENCE_BYTES_MAX} are packed", bytes.len()),
-            "read the action with `countersign explain`, and verify a copy of the data directory",
-        ));
+        return Err(too_much(format!("the evidence takes {} bytes", bytes.len())));
     }
     Ok(bytes)
+}
+
+fn too_much(what: String) -> Fault {
+    Fault::new(
+        Code::RequestInvalid,
+        format!("{what}: that is more than one file of evidence takes"),
+        "read the action with `countersign explain`, and verify a copy of the data directory",
+    )
 }
 
 /// A checkpoint that vouches for this entry; a new one where the last does not.
