@@ -74,7 +74,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Pack one action with its proof into a file that anybody can check without the server
     Evidence(Evidence),
-    /// Check the journal of a data directory, or evidence, offline
+    /// Write the receipt of an entry: the proof that it is in the log, for anybody to check
+    Receipt(Receipt),
+    /// Check the journal of a data directory, evidence, a receipt, or a published log
     Verify(Verify),
     /// Cosign the checkpoints of logs, and never two histories of one
     Witness(Witness),
@@ -242,9 +244,31 @@ pub(crate) struct Verify {
     /// Check this file, which `countersign evidence` wrote, instead of a directory
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(crate) evidence: Option<PathBuf>,
-    /// Whom to trust: log keys and witnesses, as a C2SP tlog-policy [default: the key that the file names]
-    #[arg(long, value_name = "FILE", requires = "evidence")]
+    /// Check this receipt (C2SP tlog-proof)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "evidence"], requires = "policy")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Check a published log (C2SP tlog-tiles): an address such as http://127.0.0.1:7400/log/main, or a folder
+    #[arg(long, value_name = "URL_OR_DIR", conflicts_with_all = ["dir", "evidence", "receipt"], requires = "policy")]
+    pub(crate) log: Option<String>,
+    /// Prove that the log continues the one of this checkpoint, which was kept before
+    #[arg(long, value_name = "FILE", requires = "log")]
+    pub(crate) since: Option<PathBuf>,
+    /// Read every entry of the log, not only what the proof needs
+    #[arg(long, requires = "log")]
+    pub(crate) all: bool,
+    /// Whom to trust: log keys and witnesses, as a C2SP tlog-policy [default for evidence: the key that the file names]
+    #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+}
+
+/// `receipt`
+#[derive(Debug, Args)]
+pub(crate) struct Receipt {
+    /// Position of the entry in the log; or `act_…`: the entry that decided the action last
+    pub(crate) entry: String,
+    /// File to write [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// `witness`
@@ -285,6 +309,8 @@ pub(crate) enum Keys {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Print the log's verifier key as a trust policy, for whoever checks receipts, evidence or the log itself
+    Log,
     /// List keys
     List,
     /// Revoke a key at once

@@ -12,7 +12,9 @@ mod explain;
 mod folder; // reads a workspace folder
 mod keys;
 mod lint;
+mod published; // a log, as seen from outside
 mod rebuild;
+mod receipt;
 mod runs;
 mod serve;
 mod status;
@@ -42,6 +44,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Approvals(command) => wait(approvals::run(&global, command, out)),
         Command::Explain(args) => wait(explain::run(&global, args, out)),
         Command::Evidence(args) => wait(evidence::pack(&global, args, out)),
+        Command::Receipt(args) => wait(receipt::fetch(&global, args, out)),
         Command::Verify(args) => verify::run(&global, args, out),
         Command::Witness(args) => witness::run(&global, args),
         Command::Rebuild => rebuild::run(&global, out),

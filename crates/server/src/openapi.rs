@@ -48,6 +48,7 @@ use crate::routes;
         routes::hold_subject,
         routes::revoke_key,
         routes::list_entries,
+        routes::get_receipt,
         routes::follow_events,
         routes::get_checkpoint,
     ),

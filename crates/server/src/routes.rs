@@ -11,13 +11,14 @@ mod evidence; // one action with its proof, in one file
 mod health; // alive, ready, metrics
 mod keys; // API keys
 mod me; // who am I, login, logout, links
+mod receipts; // that an entry is in the log
 mod runs; // runs
 mod status; // the workspace in one answer
 mod subjects; // erasing and legal holds
 
 pub(crate) use {
     actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, me::*,
-    runs::*, status::*, subjects::*,
+    receipts::*, runs::*, status::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -64,6 +65,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/subjects/erase", post(subjects::erase_subject))
         .route("/subjects/hold", post(subjects::hold_subject))
         .route("/entries", get(entries::list_entries))
+        .route("/entries/{entry}/receipt", get(receipts::get_receipt))
         .route("/events", get(events::follow_events));
     let mcp = mcp::router(&app);
     Router::new()

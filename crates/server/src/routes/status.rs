@@ -34,6 +34,7 @@ pub(crate) async fn get_status(
                 workspace: app.workspace.to_string(),
                 setup: setup(app)?,
                 bundle: app.bundle().map(|bundle| bundle.bundle().to_string()),
+                verifier_key: app.verifier_key.clone(),
                 entries: head.durable,
                 views_behind: head.durable.saturating_sub(head.applied),
                 checkpoint_size: note.as_deref().and_then(show::checkpoint_size).unwrap_or(0),
