@@ -15,6 +15,17 @@ fn an_action_is_checked_without_its_server_and_every_change_is_refused() {
     let name = file.to_str().unwrap();
     let packed = transcript(&shop.run(&["evidence", &action, "-o", name]));
     assert!(packed.contains("check it anywhere") && packed.ends_with("exit 0\n"), "{packed}");
+    // Whatever the agent did: no true record is called a false one.
+    let actions = shop.ok(&["actions", "--limit", "1000"]);
+    let ids: Vec<&str> = actions.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert!(ids.len() > 20, "{}", ids.len());
+    for id in ids {
+        drop(shop.ok(&["evidence", id, "-o", name]));
+        let report = shop.ok(&["verify", "--evidence", name]);
+        assert_eq!(report["open"], 1, "only the key is the pack's own word: {report:#}");
+        assert_eq!(report["decided_again"], report["decisions"], "{report:#}");
+    }
+    drop(shop.ok(&["evidence", &action, "-o", name]));
     let unknown = transcript(&shop.run(&["evidence", "act_00000000000000000000000000", "-o", name]));
     assert!(unknown.contains("code: not_found") && unknown.ends_with("exit 1\n"), "{unknown}");
     shop.stop();
