@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::approvals::play;
-use crate::shop::{Shop, countersign, transcript};
+use crate::shop::{Shop, countersign, root, transcript};
 
 #[test]
 fn an_action_is_checked_without_its_server_and_every_change_is_refused() {
@@ -29,6 +29,16 @@ fn an_action_is_checked_without_its_server_and_every_change_is_refused() {
     let unknown = transcript(&shop.run(&["evidence", "act_00000000000000000000000000", "-o", name]));
     assert!(unknown.contains("code: not_found") && unknown.ends_with("exit 1\n"), "{unknown}");
     shop.stop();
+    // By other code, in another language, from the page alone.
+    let python = |name: &str| {
+        let script = root().join("tools/verify-evidence.py");
+        transcript(&std::process::Command::new("python3").arg(script).arg(name).output().unwrap())
+    };
+    let elsewhere = python(name);
+    assert!(
+        elsewhere.contains("proved: decision 1 is `approve`") && elsewhere.ends_with("exit 0\n"),
+        "{elsewhere}"
+    );
 
     let verify = |arguments: &[&str]| {
         transcript(&countersign().args(["verify", "--evidence", name]).args(arguments).output().unwrap())
@@ -52,6 +62,8 @@ fn an_action_is_checked_without_its_server_and_every_change_is_refused() {
     let text = changed["entries"][1]["entry"].as_str().unwrap().replace("approve", "autonomous");
     changed["entries"][1]["entry"] = json!(text);
     std::fs::write(&file, changed.to_string()).unwrap();
+    let elsewhere = python(name);
+    assert!(elsewhere.contains("FAILED: entry") && elsewhere.ends_with("exit 1\n"), "{elsewhere}");
     let refused = verify(&[]);
     assert!(refused.contains("FAILED  entry 1: its proof does not hold"), "{refused}");
     assert!(refused.contains("code: evidence_invalid") && refused.ends_with("exit 1\n"), "{refused}");
