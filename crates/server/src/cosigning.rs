@@ -22,6 +22,7 @@ use tlog::{AddCheckpoint, Checkpoint, Note, Policy, VerifierKey, WitnessKey, wit
 use tokio_util::sync::CancellationToken;
 
 use self::post::Poster;
+use self::proof::Trees;
 use self::store::{Dispute, Store};
 
 /// Requests to one witness in one round: it may say once from where to begin.
@@ -47,6 +48,7 @@ pub(crate) struct Cosigning {
     journal: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    trees: Mutex<Trees>,
 }
 
 struct Witness {
@@ -99,6 +101,7 @@ impl Cosigning {
             journal,
             clock,
             state: Mutex::new(state),
+            trees: Mutex::default(),
         })
     }
 
@@ -208,8 +211,10 @@ impl Cosigning {
         let mut old = self.state().seen.get(&witness.name).map_or(0, |seen| seen.size).min(size);
         for _ in 0..TRIES {
             let this = self.clone();
-            let proof =
-                tokio::task::spawn_blocking(move || proof::consistency(&*this.journal, this.log, old, size));
+            let proof = tokio::task::spawn_blocking(move || {
+                let mut trees = this.trees.lock().unwrap_or_else(PoisonError::into_inner);
+                trees.consistency(&*this.journal, this.log, old, size)
+            });
             let proof = proof.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
             let body = AddCheckpoint { old, proof, note: note.to_owned() }.encode();
             let (status, answer) = self.poster.post(&witness.url, body).await?;
