@@ -12,6 +12,7 @@ mod folder; // reads a workspace folder
 mod keys;
 mod lint;
 mod rebuild;
+mod retention;
 mod runs;
 mod serve;
 mod status;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Keys(command) => wait(keys::run(&global, command, out)),
         Command::Erase(args) => wait(subject::erase(&global, args, out)),
         Command::Hold(args) => wait(subject::hold(&global, args, out)),
+        Command::Retention(args) => wait(retention::run(&global, args, out)),
         Command::Connector(command) => wait(connector::run(&global, command, out)),
         Command::Doctor(args) => wait(doctor::run(&global, &args, out)),
         Command::Bench(args) => bench::run(&global, &args, out),

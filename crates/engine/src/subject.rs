@@ -23,7 +23,7 @@ const KEYS_MAX: usize = 1_000;
 /// Rows read at once.
 const PAGE: usize = 1_000;
 /// The subject of texts that belong to nobody but the workspace.
-const WORKSPACE: &str = "workspace";
+pub(crate) const WORKSPACE: &str = "workspace";
 
 impl Engine {
     /// The pseudonym under which a subject's payloads are kept.

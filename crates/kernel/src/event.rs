@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId, TimerId, ToolId};
 use crate::judge::{CounterUse, EffectClass, Obligations, Verdict};
 use crate::ports::FailureClass;
+use crate::retention::Retention;
 use crate::run::RunOutcome;
 use crate::timer::Purpose;
 
@@ -54,6 +55,15 @@ pub struct Decided {
     /// What a person needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obligations: Option<Obligations>,
+}
+
+/// A subject whose data keys were destroyed because every run that used them is past its retention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lapsed {
+    /// The subject.
+    pub subject: Digest,
+    /// The numbers of its data keys.
+    pub keys: Vec<i64>,
 }
 
 /// A typed thing that happened.
@@ -223,6 +233,12 @@ pub enum Event {
     /// The hold ended. Payload: `reason`.
     #[serde(rename = "subject.released")]
     SubjectReleased { subject: Digest },
+    /// How long what the agent's runs hold is kept. Payload: `reason`, where that is less than the floor.
+    #[serde(rename = "retention.set")]
+    RetentionSet { agent: AgentId, retention: Retention },
+    /// These runs are past their retention: the data keys that no other run needs were destroyed.
+    #[serde(rename = "retention.applied")]
+    RetentionApplied { runs: Vec<RunId>, lapsed: Vec<Lapsed> },
     /// It is due now.
     #[serde(rename = "timer.fired")]
     TimerFired { timer: TimerId, due: Millis },
@@ -265,6 +281,8 @@ impl Event {
             Self::SubjectErased { .. } => "subject.erased",
             Self::SubjectHeld { .. } => "subject.held",
             Self::SubjectReleased { .. } => "subject.released",
+            Self::RetentionSet { .. } => "retention.set",
+            Self::RetentionApplied { .. } => "retention.applied",
             Self::TimerSet { .. } => "timer.set",
             Self::TimerFired { .. } => "timer.fired",
         }
@@ -307,6 +325,8 @@ impl Event {
             | Self::SubjectErased { .. }
             | Self::SubjectHeld { .. }
             | Self::SubjectReleased { .. }
+            | Self::RetentionSet { .. }
+            | Self::RetentionApplied { .. }
             | Self::TimerFired { .. } => None,
         }
     }

@@ -24,6 +24,7 @@ use crate::caller::Caller;
 use crate::codes::Code;
 use crate::problem::Fault;
 use crate::sessions::Sessions;
+use crate::space::Space;
 
 /// Bundles of which the text is kept for explanations.
 const BUNDLES_MAX: usize = 16;
@@ -53,6 +54,8 @@ pub(crate) struct App {
     pub(crate) publishing: tokio::sync::Mutex<()>,
     /// The bundle in force, and some before it.
     pub(crate) bundles: RwLock<Bundles>,
+    /// Room on the disk.
+    pub(crate) space: Space,
     /// What the start found and somebody should know.
     pub(crate) notes: Vec<String>,
 }

@@ -8,6 +8,8 @@ use kernel::id::WorkspaceId;
 
 /// The port unless told otherwise.
 const PORT: u16 = 7400;
+/// Free bytes below which somebody is told, unless told otherwise: 1 GiB.
+pub(crate) const LOW_SPACE: u64 = 1 << 30;
 /// The platform's own log has this name, so no workspace may.
 pub(crate) const PLATFORM_LOG: &str = "platform";
 
@@ -26,6 +28,10 @@ pub struct Config {
     pub root_key: Option<String>,
     /// Host names, besides those of loopback, under which the server may be addressed.
     pub allowed_hosts: Vec<String>,
+    /// Bytes that the data directory may take; at it no new proposals are taken.
+    pub quota: Option<u64>,
+    /// Free bytes on the disk below which somebody is told.
+    pub low_space: u64,
     /// Bounds of the engine.
     pub limits: engine::Limits,
 }
@@ -47,6 +53,8 @@ impl Config {
             root_key_file: None,
             root_key: None,
             allowed_hosts: vec![],
+            quota: None,
+            low_space: LOW_SPACE,
             limits: engine::Limits::default(),
         }
     }

@@ -24,7 +24,9 @@ mod rebuild; // views made anew, offline
 mod routes; // one file for each resource
 mod server; // starting and stopping
 mod sessions; // one-time links and browser sessions
-mod show; // rows and entries as the wire shows them
+mod show;
+mod space; // room on the disk
+mod sweep; // letting go of what is past its retention // rows and entries as the wire shows them
 #[cfg(test)]
 mod tests;
 

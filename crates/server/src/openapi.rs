@@ -45,6 +45,8 @@ use crate::routes;
         routes::accept_clock,
         routes::erase_subject,
         routes::hold_subject,
+        routes::get_retention,
+        routes::apply_retention,
         routes::revoke_key,
         routes::list_entries,
         routes::follow_events,

@@ -6,9 +6,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Payloads, Sealed};
+use engine::{Holdings, Payloads, Sealed};
 use journal::Backend;
 use kernel::digest::Digest;
+use kernel::id::RunId;
 use vault::Vault;
 use views::Views;
 
@@ -90,6 +91,16 @@ impl Payloads for Shelf {
             .keys_of(subject, sealed.iter().map(Vec::as_slice))
             .map_err(|error| error.to_string())?;
         keys.into_iter().map(|key| i64::try_from(key).map_err(|error| error.to_string())).collect()
+    }
+
+    fn held_by(&self, run: &RunId) -> Result<Holdings, String> {
+        let (mut subjects, settled) = self.views.subjects_of_run(run).map_err(|error| error.to_string())?;
+        subjects.insert(self.subject(run.as_str()));
+        Ok(Holdings { subjects, settled })
+    }
+
+    fn runs_with(&self, subject: &Digest, max: usize) -> Result<Option<Vec<RunId>>, String> {
+        self.views.runs_of_subject(subject, max).map_err(|error| error.to_string())
     }
 
     fn destroy(&self, keys: &[i64]) -> Result<(), String> {

@@ -10,13 +10,14 @@ mod events; // the live stream
 mod health; // alive, ready, metrics
 mod keys; // API keys
 mod me; // who am I, login, logout, links
+mod retention; // how long runs are kept
 mod runs; // runs
 mod status; // the workspace in one answer
 mod subjects; // erasing and legal holds
 
 pub(crate) use {
-    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, keys::*, me::*, runs::*,
-    status::*, subjects::*,
+    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, keys::*, me::*, retention::*,
+    runs::*, status::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/keys/{key}/revoke", post(keys::revoke_key))
         .route("/subjects/erase", post(subjects::erase_subject))
         .route("/subjects/hold", post(subjects::hold_subject))
+        .route("/retention", get(retention::get_retention))
+        .route("/retention/apply", post(retention::apply_retention))
         .route("/entries", get(entries::list_entries))
         .route("/events", get(events::follow_events));
     let mcp = mcp::router(&app);

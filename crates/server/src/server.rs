@@ -30,7 +30,8 @@ use crate::guard::{LOCAL_HOSTS, REQUESTS_MAX};
 use crate::local::LocalFile;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
-use crate::{bundle, listen, routes};
+use crate::space::{self, Space};
+use crate::{bundle, listen, routes, sweep};
 
 /// The views' file in the data directory.
 pub(crate) const VIEWS_FILE: &str = "views.db";
@@ -95,8 +96,12 @@ struct Ground {
 impl Server {
     /// Starts: opens, recovers, listens.
     pub async fn start(config: Config) -> Result<Running> {
+        Self::start_at(config, Arc::new(SystemClock::new())).await
+    }
+
+    /// Starts by a given clock.
+    pub(crate) async fn start_at(config: Config, clock: Arc<dyn Clock>) -> Result<Running> {
         let workspace = config.check()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let listener = TcpListener::bind(config.listen)
             .await
@@ -173,12 +178,16 @@ impl Server {
             streams: Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
             bundles: RwLock::new(bundles),
+            space: Space::new(config.data.clone(), config.quota, config.low_space),
             notes,
         });
+        app.look_at_space();
         let tracker = TaskTracker::new();
         let router = routes::router(app.clone());
         // First the file, then the door: who sees the server ready finds its token.
         let local = LocalFile::write(&config.data, &url, &token, config.root_key_path().ok().as_deref())?;
+        tracker.spawn(space::watch(app.clone()));
+        tracker.spawn(sweep::sweep(app.clone()));
         tracker.spawn(listen::listen(listener, router, app.stop.clone(), tracker.clone()));
         Ok(Running { addr, url, token, first_link, app, vault, local, tracker })
     }
@@ -201,6 +210,11 @@ impl Running {
         .await??;
         self.local.remove();
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> Arc<App> {
+        self.app.clone()
     }
 
     /// Entries that are durable now.

@@ -11,6 +11,7 @@ mod dump; // everything as sorted text, for comparison
 mod entries; // entries as they were written, and where payloads lie
 mod error; // what can go wrong
 mod follow; // takes durable entries in
+mod holdings; // whose payloads a run holds
 mod overview; // the workspace in one answer
 mod page; // pages of lists, newest first
 mod pool; // connections that only read

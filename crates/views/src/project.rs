@@ -58,6 +58,8 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         | Event::SubjectErased { .. }
         | Event::SubjectHeld { .. }
         | Event::SubjectReleased { .. }
+        | Event::RetentionSet { .. }
+        | Event::RetentionApplied { .. }
         | Event::BundlePublished { .. }
         | Event::AgentRegistered { .. }
         | Event::AgentRetired { .. }

@@ -4,7 +4,7 @@
 //! List tables are keyed by the position of the entry that made the row, so newest first is the order of the key.
 
 /// Version of the tables below.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// All tables, and the order in which a dump lists their rows.
 pub(crate) const TABLES: &[(&str, &str)] = &[

@@ -21,6 +21,8 @@ pub(super) fn run(global: &Global, args: Serve) -> Result<()> {
     config.root_key_file = args.root_key.or_else(root_key_default);
     config.root_key = std::env::var("COUNTERSIGN_ROOT_KEY").ok();
     config.allowed_hosts = args.allow_host;
+    config.quota = args.quota;
+    config.low_space = args.low_space;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

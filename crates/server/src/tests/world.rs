@@ -113,12 +113,17 @@ pub(super) struct World {
     pub(super) tools: SocketAddr,
 }
 
-/// Starts a server on a directory.
-pub(super) async fn start(dir: &TempDir) -> Running {
+/// What a server on a directory is started with.
+pub(super) fn config(dir: &TempDir) -> Config {
     let mut config = Config::new(dir.path().join("data"));
     config.listen = "127.0.0.1:0".parse().unwrap();
     config.root_key_file = Some(dir.path().join("root.key"));
-    Server::start(config).await.unwrap()
+    config
+}
+
+/// Starts a server on a directory.
+pub(super) async fn start(dir: &TempDir) -> Running {
+    Server::start(config(dir)).await.unwrap()
 }
 
 impl World {
