@@ -65,6 +65,7 @@ type Runs = BTreeMap<RunId, BTreeSet<Digest>>;
 impl Engine {
     /// Counts what is past its retention.
     pub async fn retention_due(&self) -> Result<Due, Error> {
+        self.views_caught_up().await;
         let (mut due, mut from) = (Due::default(), String::new());
         while let Some(page) = self.past(&mut from).await? {
             self.sift(page, &mut due).await?;
@@ -96,6 +97,10 @@ impl Engine {
         // One at a time: two would take the same keys out of use.
         let _one = self.inner.sweeping.lock().await;
         let (mut done, mut from) = (LetGo::default(), String::new());
+        // What a run holds is asked of the views: while they are behind, a younger run might not be seen.
+        if !self.views_caught_up().await {
+            return Ok(done);
+        }
         while let Some(page) = self.past(&mut from).await? {
             let runs = self.sift(page, &mut done.due).await?;
             if !runs.is_empty() {
