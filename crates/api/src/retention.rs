@@ -45,3 +45,23 @@ pub struct LetGo {
     /// Runs that an open outcome keeps.
     pub unsettled: u64,
 }
+
+/// `POST /v1/retention/prune`
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prune {
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What went, or would.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Pruned {
+    /// Segments of the journal.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The first entry of the workspace's log that is there then; 0 where nothing goes.
+    pub first_entry: u64,
+}

@@ -337,6 +337,12 @@ pub(crate) struct Retention {
 /// What to do about retention.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RetentionDo {
+    /// Take away whole segments of the journal whose runs are all past their retention; proofs of the rest stay
+    Prune {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Let go of what is past its retention now, as the server does by itself four times a day
     Apply {
         /// Do not ask

@@ -128,6 +128,8 @@ pub(crate) struct Inner {
     pub(crate) sweeping: tokio::sync::Mutex<()>,
     /// The clock is far ahead of the newest entry, and nobody said yet that it is right.
     pub(crate) absent: AtomicBool,
+    /// Holds that were put since the start.
+    pub(crate) holds: AtomicU64,
     /// Why no new work is taken, where that is so.
     pub(crate) no_intake: RwLock<Option<Refusal>>,
     closing: AtomicBool,
@@ -211,6 +213,7 @@ impl Engine {
             proposing: Mutex::default(),
             sweeping: tokio::sync::Mutex::default(),
             absent: AtomicBool::new(absent),
+            holds: AtomicU64::new(0),
             no_intake: RwLock::default(),
             closing: AtomicBool::new(false),
             durable: durable.clone(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use kernel::actor::Actor;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
-use kernel::event::{Event, Lapsed};
+use kernel::event::{Event, Lapsed, Pruned};
 use kernel::id::RunId;
 use kernel::refusal::Refusal;
 use kernel::retention::Retention;
@@ -91,6 +91,24 @@ impl Engine {
             return Ok(LetGo::default());
         }
         self.let_go(Actor::Server).await
+    }
+
+    /// Holds that were put since the start: what was looked at before is as it was while this stays the same.
+    pub fn holds(&self) -> u64 {
+        self.inner.holds.load(Ordering::Relaxed)
+    }
+
+    /// Puts on record where the log begins from now on; refused where a hold was put meanwhile.
+    pub async fn record_pruned(&self, pruned: Pruned, holds: u64, by: Actor) -> Result<(), Error> {
+        let inner = self.inner.clone();
+        self.ask(move |desk| {
+            if doubtful(desk) || inner.holds.load(Ordering::Relaxed) != holds {
+                return Err(Refusal::LegalHold.into());
+            }
+            desk.write(&by, None, vec![(Event::JournalPruned(pruned), vec![])])?;
+            Ok(())
+        })
+        .await
     }
 
     async fn let_go(&self, by: Actor) -> Result<LetGo, Error> {

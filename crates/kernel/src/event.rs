@@ -66,6 +66,29 @@ pub struct Lapsed {
     pub keys: Vec<i64>,
 }
 
+/// The base of the rows: what remains of entries that are gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// The entries that its rows hold: those before this position.
+    pub applied: u64,
+    /// SHA-256 of the file.
+    pub sha256: Digest,
+}
+
+/// Where a log begins from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// The number of the first frame of the first segment that is kept.
+    pub first: u64,
+    /// Entries of this log before it.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Digest,
+    /// What the rows are rebuilt from, in the workspace's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
+}
+
 /// A typed thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "body")]
@@ -239,6 +262,9 @@ pub enum Event {
     /// These runs are past their retention: the data keys that no other run needs were destroyed.
     #[serde(rename = "retention.applied")]
     RetentionApplied { runs: Vec<RunId>, lapsed: Vec<Lapsed> },
+    /// The segments before this place are taken away: all of their runs are past their retention.
+    #[serde(rename = "journal.pruned")]
+    JournalPruned(Pruned),
     /// It is due now.
     #[serde(rename = "timer.fired")]
     TimerFired { timer: TimerId, due: Millis },
@@ -283,6 +309,7 @@ impl Event {
             Self::SubjectReleased { .. } => "subject.released",
             Self::RetentionSet { .. } => "retention.set",
             Self::RetentionApplied { .. } => "retention.applied",
+            Self::JournalPruned(_) => "journal.pruned",
             Self::TimerSet { .. } => "timer.set",
             Self::TimerFired { .. } => "timer.fired",
         }
@@ -327,6 +354,7 @@ impl Event {
             | Self::SubjectReleased { .. }
             | Self::RetentionSet { .. }
             | Self::RetentionApplied { .. }
+            | Self::JournalPruned(_)
             | Self::TimerFired { .. } => None,
         }
     }

@@ -13,7 +13,7 @@ use crate::actor::{Actor, Principal, Scope};
 use crate::approval::{Approval, ApprovalStatus, Given};
 use crate::clock::Millis;
 use crate::digest::Digest;
-use crate::event::{Entry, Event, Lapsed};
+use crate::event::{Entry, Event, Lapsed, Pruned};
 use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId, TimerId};
 use crate::retention::Retention;
 use crate::run::Run;
@@ -116,6 +116,9 @@ pub struct Workspace {
     /// approval expires (DESIGN §3).
     #[serde(default)]
     pub clock_off: Millis,
+    /// Where the log begins since it was pruned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
 }
 
 /// A registered agent.
@@ -374,6 +377,10 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                     row.keys.extend(keys);
                 });
             }
+        }
+        Event::JournalPruned(pruned) => {
+            let row = Workspace { pruned: Some(pruned.clone()), ..workspace(table) };
+            table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
         }
         Event::BundlePublished { bundle, previous: _, setup } => {
             let files = entry.commits.get("files").copied().unwrap_or(*bundle);

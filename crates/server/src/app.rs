@@ -34,6 +34,10 @@ pub(crate) struct App {
     pub(crate) workspace: WorkspaceId,
     pub(crate) log: LogId,
     pub(crate) log_name: String,
+    /// The server's own log.
+    pub(crate) platform: LogId,
+    /// The data directory.
+    pub(crate) data: std::path::PathBuf,
     pub(crate) engine: Engine,
     pub(crate) views: Arc<Views>,
     pub(crate) journal: Arc<dyn Backend>,

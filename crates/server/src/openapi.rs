@@ -47,6 +47,7 @@ use crate::routes;
         routes::hold_subject,
         routes::get_retention,
         routes::apply_retention,
+        routes::prune_journal,
         routes::revoke_key,
         routes::list_entries,
         routes::follow_events,

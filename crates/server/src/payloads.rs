@@ -82,7 +82,11 @@ impl Payloads for Shelf {
         let places = self.views.payloads_of(subject).map_err(|error| error.to_string())?;
         let mut sealed = Vec::with_capacity(places.len());
         for at in &places {
-            let bytes = self.journal.payload(at).map_err(|error| error.to_string())?;
+            let bytes = match self.journal.payload(at) {
+                Ok(bytes) => bytes,
+                Err(journal::Error::PayloadPruned) => continue,
+                Err(error) => return Err(error.to_string()),
+            };
             // Only what names the key: payloads are large and a subject may have many.
             sealed.push(bytes.get(..vault::KEY_NUMBER_BYTES).unwrap_or_default().to_vec());
         }
@@ -129,7 +133,11 @@ impl Payloads for Shelf {
         }
         let place = self.views.payload_at(commitment).map_err(|error| error.to_string())?;
         let Some((subject, at)) = place else { return Err(format!("no payload `{commitment}` is known")) };
-        let sealed = self.journal.payload(&at).map_err(|error| error.to_string())?;
+        let sealed = match self.journal.payload(&at) {
+            Ok(sealed) => sealed,
+            Err(journal::Error::PayloadPruned) => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
         let subject = subject.parse().map_err(|_| "the payload's subject is no pseudonym".to_owned())?;
         match self.vault.open_payload(&sealed, commitment, &subject) {
             Ok(plain) => Ok(Some(plain)),

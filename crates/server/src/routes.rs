@@ -63,6 +63,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/subjects/erase", post(subjects::erase_subject))
         .route("/subjects/hold", post(subjects::hold_subject))
         .route("/retention", get(retention::get_retention))
+        .route("/retention/prune", post(retention::prune_journal))
         .route("/retention/apply", post(retention::apply_retention))
         .route("/entries", get(entries::list_entries))
         .route("/events", get(events::follow_events));

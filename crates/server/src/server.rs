@@ -31,7 +31,7 @@ use crate::local::LocalFile;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
 use crate::space::{self, Space};
-use crate::{bundle, listen, routes, sweep};
+use crate::{base, bundle, listen, routes, sweep};
 
 /// The views' file in the data directory.
 pub(crate) const VIEWS_FILE: &str = "views.db";
@@ -88,6 +88,7 @@ struct Ground {
     journal: Arc<dyn Backend>,
     views: Arc<Views>,
     log: journal::LogId,
+    platform: journal::LogId,
     verifier_key: String,
     first: bool,
     notes: Vec<String>,
@@ -111,7 +112,7 @@ impl Server {
             let (config, entropy, clock) = (config.clone(), entropy.clone(), clock.clone());
             tokio::task::spawn_blocking(move || open(&config, &entropy, &*clock)).await??
         };
-        let Ground { vault, journal, views, log, verifier_key, first, mut notes } = ground;
+        let Ground { vault, journal, views, log, platform, verifier_key, first, mut notes } = ground;
         let shelf = Arc::new(Shelf::new(vault.clone(), views.clone(), journal.clone()));
         let connectors =
             Arc::new(Connectors::new(Setup { clock: clock.clone(), digest: policy::manifest_digest }));
@@ -145,6 +146,7 @@ impl Server {
             bundles.set(bundle);
         }
         let open = engine.recover().await?;
+        finish_pruning(&engine, &journal).await?;
         if open > 0 {
             tracing::warn!(open, "actions were under way when the server stopped; they are being settled");
         }
@@ -163,6 +165,8 @@ impl Server {
             log_name: workspace.to_string(),
             workspace,
             log,
+            platform,
+            data: config.data.clone(),
             engine,
             views,
             journal,
@@ -255,11 +259,25 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
     let size = journal.head(log).size;
     let journal: Arc<dyn Backend> = Arc::new(journal);
     begin_platform_log(&*journal, platform, platform_key, clock)?;
-    let (views, opened) = Views::open(&config.data.join(VIEWS_FILE), size)?;
+    let path = config.data.join(VIEWS_FILE);
+    let (mut views, opened) = Views::open(&path, size)?;
+    if views.applied() < first_entry(&*journal, log)? {
+        drop(views);
+        views = base::restore(&config.data, &path, &*journal, log)?;
+    }
     if let Some(wiped) = opened.wiped {
         tracing::warn!(%wiped, "the views are built anew from the journal");
     }
-    Ok(Ground { vault, journal, views: Arc::new(views), log, verifier_key, first: size == 0, notes })
+    Ok(Ground {
+        vault,
+        journal,
+        views: Arc::new(views),
+        log,
+        platform,
+        verifier_key,
+        first: size == 0,
+        notes,
+    })
 }
 
 /// Makes the data directory, for its user only.
@@ -296,7 +314,12 @@ fn begin_platform_log(
         event: kernel::event::Event::LogStarted { format: 1, verifier_key },
         commits: std::collections::BTreeMap::new(),
     };
-    let new = journal::NewEntry { log, seq: 0, bytes: entry.encode(), payloads: vec![] };
+    append_now(journal, log, &entry)
+}
+
+/// Appends one entry, and waits until it is durable.
+pub(crate) fn append_now(journal: &dyn Backend, log: journal::LogId, entry: &Entry) -> Result<()> {
+    let new = journal::NewEntry { log, seq: entry.seq, bytes: entry.encode(), payloads: vec![] };
     let (send, receive) = std::sync::mpsc::channel();
     journal.append(
         journal::Batch { entries: vec![new] },
@@ -305,6 +328,26 @@ fn begin_platform_log(
         }),
     );
     receive.recv().context("the journal ended")??;
+    Ok(())
+}
+
+/// The first entry of a log that is there: those before it were pruned.
+pub(crate) fn first_entry(journal: &dyn Backend, log: journal::LogId) -> Result<u64> {
+    let segments = journal.segments()?;
+    let front = segments.first().and_then(|segment| segment.logs.get(log.0 as usize));
+    Ok(front.map_or(0, tlog::Tree::size))
+}
+
+/// Takes away what an entry announced and a crash left.
+async fn finish_pruning(engine: &Engine, journal: &Arc<dyn Backend>) -> Result<()> {
+    let row = engine.row(RowKey::new(Noun::Workspace, "")).await?;
+    let Some(Row::Workspace(workspace)) = row.as_deref() else { return Ok(()) };
+    let Some(pruned) = &workspace.pruned else { return Ok(()) };
+    let (journal, first) = (journal.clone(), pruned.first);
+    let went = tokio::task::spawn_blocking(move || journal.prune(first)).await??;
+    if went > 0 {
+        tracing::warn!(segments = went, "took away what had been pruned when the server stopped");
+    }
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kernel::actor::Actor;
+
 use crate::app::App;
 
 /// The first time: not while the server is busy with starting.
@@ -24,6 +26,16 @@ pub(crate) async fn sweep(app: Arc<App>) {
             }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "retention could not be applied"),
+        }
+        if app.engine.stats().retention_waits || app.engine.stats().clock_off != 0 {
+            continue;
+        }
+        match app.prune(Actor::Server, false).await {
+            Ok(went) if went.segments > 0 => {
+                tracing::info!(segments = went.segments, bytes = went.bytes, "pruned the journal");
+            }
+            Ok(_) => {}
+            Err(fault) => tracing::error!(error = fault.detail, "the journal could not be pruned"),
         }
     }
 }

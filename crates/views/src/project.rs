@@ -60,6 +60,7 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         | Event::SubjectReleased { .. }
         | Event::RetentionSet { .. }
         | Event::RetentionApplied { .. }
+        | Event::JournalPruned(_)
         | Event::BundlePublished { .. }
         | Event::AgentRegistered { .. }
         | Event::AgentRetired { .. }

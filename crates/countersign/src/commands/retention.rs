@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::cli::{Global, Retention, RetentionDo};
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Out, is_interactive, visible};
 
@@ -10,20 +11,16 @@ use super::client;
 
 pub(super) async fn run(global: &Global, args: Retention, out: &Out) -> Result<()> {
     let client = client(global)?;
+    if let Some(RetentionDo::Prune { yes }) = args.command {
+        return prune(&client, yes, out).await;
+    }
     let now: api::Retention = client.get("/v1/retention").await?;
     let Some(RetentionDo::Apply { yes }) = args.command else {
         return show(&now, out);
     };
-    if !yes {
-        if !is_interactive() {
-            return Err(Failure::usage("nobody can be asked here: this is not a terminal")
-                .hint("give --yes to let go of what is due")
-                .into());
-        }
-        out.line(format!("what {} runs hold is past its retention; nobody can read it again then", now.due))?;
-        if !out.ask("Let go of it?")? {
-            return out.line("nothing was changed");
-        }
+    let what = format!("what {} runs hold is past its retention; nobody can read it again then", now.due);
+    if !yes && !asked(&what, "Let go of it?", out)? {
+        return out.line("nothing was changed");
     }
     let done: api::LetGo = client.post("/v1/retention/apply", &serde_json::json!({})).await?;
     if out.json {
@@ -37,6 +34,43 @@ pub(super) async fn run(global: &Global, args: Retention, out: &Out) -> Result<(
         done.keys
     ))?;
     kept(done.held, done.unsettled, out)
+}
+
+async fn prune(client: &Client, yes: bool, out: &Out) -> Result<()> {
+    let count: api::Pruned = client.post("/v1/retention/prune", &api::Prune { dry_run: true }).await?;
+    if count.segments > 0 {
+        let what = format!(
+            "{} segments, {} bytes: their entries are gone for good then",
+            count.segments, count.bytes
+        );
+        if !yes && !asked(&what, "Take them away?", out)? {
+            return out.line("nothing was changed");
+        }
+    }
+    let done: api::Pruned = client.post("/v1/retention/prune", &api::Prune { dry_run: false }).await?;
+    if out.json {
+        return out.value(&done);
+    }
+    if done.segments == 0 {
+        return out.line("nothing may go: the oldest segment has runs that are kept");
+    }
+    out.line(format!(
+        "{} {} segments, {} bytes; the log begins at entry {}",
+        out.good("pruned:"),
+        done.segments,
+        done.bytes,
+        done.first_entry
+    ))
+}
+
+fn asked(what: &str, question: &str, out: &Out) -> Result<bool> {
+    if !is_interactive() {
+        return Err(Failure::usage("nobody can be asked here: this is not a terminal")
+            .hint("give --yes")
+            .into());
+    }
+    out.line(what)?;
+    out.ask(question)
 }
 
 fn show(now: &api::Retention, out: &Out) -> Result<()> {

@@ -50,6 +50,18 @@ pub(crate) async fn apply_retention(
     }))
 }
 
+/// Takes away whole segments whose runs are all past their retention; `dry_run` only counts.
+#[utoipa::path(post, path = "/v1/retention/prune", request_body = api::Prune, responses((status = 200, body = api::Pruned)))]
+pub(crate) async fn prune_journal(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(wanted): Json<api::Prune>,
+) -> Result<Answer<api::Pruned>, Fault> {
+    caller.may(Right::Erase)?;
+    let went = app.prune(caller.actor(), wanted.dry_run).await?;
+    Ok(Answer(api::Pruned { segments: went.segments, bytes: went.bytes, first_entry: went.entries }))
+}
+
 /// Agents of the workspace, and those that were and whose runs are still kept by a class of their own.
 fn agents(app: &App) -> Result<Vec<api::AgentRetention>, Fault> {
     let mut all = std::collections::BTreeMap::new();
