@@ -19,17 +19,21 @@ pub(crate) struct Book {
     rows: std::sync::Mutex<HashMap<RowKey, Kept>>,
     /// Entries decided so far: the position of the next one.
     pub(crate) next_seq: u64,
+    /// Once the store holds this many entries, rows are read from it anew: it let go of some.
+    pub(crate) anew_at: Option<u64>,
 }
 
 impl Book {
     pub(crate) fn new(store: Arc<dyn StateStore>, next_seq: u64) -> Self {
-        Self { store, rows: std::sync::Mutex::default(), next_seq }
+        Self { store, rows: std::sync::Mutex::default(), next_seq, anew_at: None }
     }
 
     /// Lets go of rows that the store holds, once there are too many.
     pub(crate) fn trim(&mut self) {
         let rows = self.rows.get_mut().expect("no panic while the lock is held");
-        if rows.len() > ROWS_KEPT_MAX {
+        let anew = self.anew_at.is_some_and(|size| size <= self.store.applied());
+        if anew || rows.len() > ROWS_KEPT_MAX {
+            self.anew_at = self.anew_at.filter(|_| !anew);
             let applied = self.store.applied();
             rows.retain(|_, (_, since)| *since > applied);
         }

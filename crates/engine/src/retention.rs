@@ -106,9 +106,13 @@ impl Engine {
                 return Err(Refusal::LegalHold.into());
             }
             desk.write(&by, None, vec![(Event::JournalPruned(pruned), vec![])])?;
+            desk.book.anew_at = Some(desk.book.next_seq);
             Ok(())
         })
-        .await
+        .await?;
+        self.views_caught_up().await;
+        // The owner looks at its rows after each command.
+        self.ask(|_| Ok(())).await
     }
 
     async fn let_go(&self, by: Actor) -> Result<LetGo, Error> {

@@ -39,8 +39,8 @@ pub enum Error {
     /// No room on the disk: nothing new is taken in until there is some. What was taken in is kept, and read.
     #[error("the disk is full")]
     DiskFull,
-    /// Before the entries that are still there: retention took them away, on record.
-    #[error("entry {seq} of log `{log}` was pruned; the entries from {first} on are there")]
+    /// Before the entries that are there. Whether an entry says that those were pruned is told by `verify`.
+    #[error("entry {seq} of log `{log}` is not there any more; the entries from {first} on are")]
     Pruned {
         /// The log.
         log: String,

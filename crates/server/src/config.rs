@@ -32,6 +32,8 @@ pub struct Config {
     pub quota: Option<u64>,
     /// Free bytes on the disk below which somebody is told.
     pub low_space: u64,
+    /// Bytes at which the journal begins another segment; pruning takes whole ones.
+    pub segment_bytes: u64,
     /// Bounds of the engine.
     pub limits: engine::Limits,
 }
@@ -53,6 +55,7 @@ impl Config {
             root_key_file: None,
             root_key: None,
             allowed_hosts: vec![],
+            segment_bytes: journal::Options::default().segment_bytes,
             quota: None,
             low_space: LOW_SPACE,
             limits: engine::Limits::default(),

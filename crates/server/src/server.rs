@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use connectors::{Connectors, Setup};
 use engine::{Engine, Parts, Payloads as _};
 use journal::{Backend, FileJournal, Journal as _, Options};
@@ -239,8 +239,10 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         tracing::error!(%cause, "the journal failed; the server stops");
         std::process::abort();
     });
-    let (journal, recovery) =
-        FileJournal::open(&config.data, Options { on_fatal: Some(on_fatal), ..Options::default() })?;
+    let (journal, recovery) = FileJournal::open(
+        &config.data,
+        Options { on_fatal: Some(on_fatal), segment_bytes: config.segment_bytes, ..Options::default() },
+    )?;
     if let Some(cut) = &recovery.cut {
         tracing::warn!(?cut, "a torn tail of the journal was cut");
         notes.push(format!("A torn tail of the journal was cut at the start: {cut:?}."));
@@ -341,9 +343,19 @@ pub(crate) fn first_entry(journal: &dyn Backend, log: journal::LogId) -> Result<
 /// Takes away what an entry announced and a crash left.
 async fn finish_pruning(engine: &Engine, journal: &Arc<dyn Backend>) -> Result<()> {
     let row = engine.row(RowKey::new(Noun::Workspace, "")).await?;
-    let Some(Row::Workspace(workspace)) = row.as_deref() else { return Ok(()) };
-    let Some(pruned) = &workspace.pruned else { return Ok(()) };
-    let (journal, first) = (journal.clone(), pruned.first);
+    let pruned = match row.as_deref() {
+        Some(Row::Workspace(workspace)) => workspace.pruned.as_ref().map(|pruned| pruned.first),
+        _ => None,
+    };
+    let begins = journal.segments()?.first().map_or(0, |segment| segment.first);
+    if begins > pruned.unwrap_or(0) {
+        bail!(
+            "the journal begins at segment `{begins:016x}`: those before it are missing, and no entry says that they \
+             were pruned; restore it from a backup"
+        );
+    }
+    let Some(first) = pruned else { return Ok(()) };
+    let journal = journal.clone();
     let went = tokio::task::spawn_blocking(move || journal.prune(first)).await??;
     if went > 0 {
         tracing::warn!(segments = went, "took away what had been pruned when the server stopped");

@@ -6,6 +6,7 @@ mod erasure; // what is erased is gone
 mod errors; // codes and their pages
 mod matrix; // who may do what
 mod openapi; // the copy of the description
+mod prune; // segments that go
 mod retention; // what is past its retention is let go
 mod room; // at the quota
 mod stories; // the life of an action over REST

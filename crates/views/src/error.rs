@@ -69,7 +69,9 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Base(_) => "restore the file from a backup; a base of another version needs the program that wrote it",
+            Self::Base(_) => {
+                "restore the file from a backup; a base of another version needs the program that wrote it"
+            }
             Self::Open { .. } => "check the rights and the free space of the data directory",
             Self::Sqlite(_) | Self::Row(_) | Self::Gap { .. } | Self::OtherLog { .. } => {
                 "stop the server and run `countersign rebuild`: the views are made again from the journal"

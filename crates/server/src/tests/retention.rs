@@ -16,7 +16,7 @@ const SHORT: &str = "[classes.short]\ndays = 30\nreason = \"a pilot with invente
 
 /// The machine's clock, some days ahead.
 #[derive(Debug)]
-struct Ahead(SystemClock, AtomicI64);
+pub(super) struct Ahead(SystemClock, AtomicI64);
 
 impl Clock for Ahead {
     fn now(&self) -> Now {
@@ -26,33 +26,56 @@ impl Clock for Ahead {
     }
 }
 
-struct Story {
-    world: World,
-    clock: Arc<Ahead>,
-    desk: String,
-    pilot: String,
+/// A shop with two agents and a clock of its own.
+pub(super) struct Story {
+    pub(super) world: World,
+    pub(super) clock: Arc<Ahead>,
+    pub(super) desk: String,
+    pub(super) pilot: String,
+    /// Of servers that stand in.
+    empty: Vec<tempfile::TempDir>,
 }
 
 impl Story {
     /// Two agents, one of them with a short class; orders are subjects.
     async fn begin() -> Self {
-        let mut world = World::bare().await;
-        let clock = Arc::new(Ahead(SystemClock::new(), AtomicI64::new(0)));
-        restart(&mut world, clock.clone()).await;
-        let mut files = folder(world.tools);
-        files.insert("retention.toml".to_owned(), SHORT.to_owned());
-        let pilot = files.get_mut("agents/other-agent.toml").unwrap();
-        pilot.push_str("retention = \"short\"\n");
-        let shop = files.get_mut("connectors/shop.toml").unwrap();
-        *shop = shop.replace("\n\n[tools.order]", "\nsubject = \".arguments.order\"\n\n[tools.order]");
-        let applied = world.post("/v1/apply", &world.token(), json!({ "files": files })).await;
-        assert_eq!(applied.status, 200, "{:#}", applied.body);
-        let desk = world.agent().await;
-        let pilot = world.key("agent", "other-agent", &[]).await;
-        Self { world, clock, desk, pilot }
+        Self::begin_with(SHORT, "short", 64 << 20).await
     }
 
-    async fn run(&self, agent: &str, name: &str, orders: &[&str]) -> (String, Vec<String>) {
+    pub(super) async fn begin_with(classes: &str, class: &str, segment_bytes: u64) -> Self {
+        let mut world = World::bare().await;
+        let clock = Arc::new(Ahead(SystemClock::new(), AtomicI64::new(0)));
+        restart(&mut world, clock.clone(), segment_bytes).await;
+        let mut story = Self { world, clock, desk: String::new(), pilot: String::new(), empty: vec![] };
+        story.apply_folder("Shop", classes, class).await;
+        story.desk = story.world.agent().await;
+        story.pilot = story.world.key("agent", "other-agent", &[]).await;
+        story
+    }
+
+    pub(super) async fn apply_folder(&self, title: &str, classes: &str, class: &str) {
+        let mut files = folder(self.world.tools);
+        files.insert("retention.toml".to_owned(), classes.to_owned());
+        let pilot = files.get_mut("agents/other-agent.toml").unwrap();
+        pilot.push_str(&format!("retention = \"{class}\"\n"));
+        let workspace = files.get_mut("workspace.toml").unwrap();
+        *workspace = workspace.replace("title = \"Shop\"", &format!("title = \"{title}\""));
+        let shop = files.get_mut("connectors/shop.toml").unwrap();
+        *shop = shop.replace("\n\n[tools.order]", "\nsubject = \".arguments.order\"\n\n[tools.order]");
+        let token = self.world.token();
+        let applied = self.world.post("/v1/apply", &token, json!({ "files": files })).await;
+        assert_eq!(applied.status, 200, "{:#}", applied.body);
+    }
+
+    /// Ends the server; another one, of another directory, stands in its place.
+    pub(super) async fn stop(&mut self) {
+        let empty = tempfile::tempdir().unwrap();
+        let old = std::mem::replace(&mut self.world.server, super::world::start(&empty).await);
+        self.empty.push(empty);
+        old.shutdown().await.unwrap();
+    }
+
+    pub(super) async fn run(&self, agent: &str, name: &str, orders: &[&str]) -> (String, Vec<String>) {
         let started = self
             .world
             .request(Method::POST, "/v1/runs")
@@ -69,29 +92,29 @@ impl Story {
         (run, actions)
     }
 
-    async fn finish(&self, agent: &str, run: &str) {
+    pub(super) async fn finish(&self, agent: &str, run: &str) {
         let done =
             self.world.post(&format!("/v1/runs/{run}/finish"), agent, json!({ "outcome": "done" })).await;
         assert_eq!(done.status, 200, "{:#}", done.body);
     }
 
-    fn day(&self, day: i64) {
+    pub(super) fn day(&self, day: i64) {
         self.clock.1.store(day * DAY, Ordering::SeqCst);
     }
 
-    async fn due(&self) -> (Value, Value) {
+    pub(super) async fn due(&self) -> (Value, Value) {
         let now = self.world.get("/v1/retention", &self.world.token()).await;
         (now.body["due"].clone(), now.body["held"].clone())
     }
 
-    async fn apply(&self) -> Value {
+    pub(super) async fn apply(&self) -> Value {
         let done = self.world.post("/v1/retention/apply", &self.world.token(), json!({})).await;
         assert_eq!(done.status, 200, "{:#}", done.body);
         done.body
     }
 
     /// Whether the server still tells the order of an action.
-    async fn tells(&self, action: &str, order: &str) -> bool {
+    pub(super) async fn tells(&self, action: &str, order: &str) -> bool {
         let told = self.world.get(&format!("/v1/actions/{action}"), &self.world.token()).await;
         assert_eq!(told.status, 200, "{:#}", told.body);
         told.body.to_string().contains(order)
@@ -103,8 +126,8 @@ impl Story {
     }
 }
 
-async fn restart(world: &mut World, clock: Arc<Ahead>) {
-    let config = config(&world.dir);
+pub(super) async fn restart(world: &mut World, clock: Arc<Ahead>, segment_bytes: u64) {
+    let config = crate::Config { segment_bytes, ..config(&world.dir) };
     let empty = tempfile::tempdir().unwrap();
     let old = std::mem::replace(&mut world.server, super::world::start(&empty).await);
     old.shutdown().await.unwrap();
@@ -152,7 +175,7 @@ async fn what_is_past_its_retention_goes_and_nothing_else() {
 
     // By the server's own timer, over a restart: after a long absence it waits for somebody's word.
     story.day(1_100);
-    restart(&mut story.world, story.clock.clone()).await;
+    restart(&mut story.world, story.clock.clone(), 64 << 20).await;
     let status = story.world.get("/v1/status", &story.world.token()).await;
     assert!(status.body["attention"].to_string().contains("away for long"), "{:#}", status.body);
     assert_eq!(story.world.server.app().engine.sweep().await.unwrap().due.runs, 0);
