@@ -214,6 +214,8 @@ pub struct Status {
     pub setup: bool,
     /// The bundle in force.
     pub bundle: Option<String>,
+    /// The log's verifier key, for whoever checks it from outside: `NAME+KEY ID+KEY` (C2SP signed-note).
+    pub verifier_key: String,
     /// Entries in the log.
     pub entries: u64,
     /// How far the views are behind the journal, entries.

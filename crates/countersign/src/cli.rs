@@ -72,8 +72,14 @@ pub(crate) enum Command {
     Approvals(Approvals),
     /// Tell the whole story of one action: why, by which rules, on which facts
     Explain(Explain),
-    /// Check the journal of a data directory, offline
+    /// Pack one action with its proof into a file that anybody can check without the server
+    Evidence(Evidence),
+    /// Write the receipt of an entry: the proof that it is in the log, for anybody to check
+    Receipt(Receipt),
+    /// Check the journal of a data directory, evidence, a receipt, or a published log
     Verify(Verify),
+    /// Cosign the checkpoints of logs, and never two histories of one
+    Witness(Witness),
     /// Build state and views again from the journal, with the server stopped
     Rebuild,
     /// Make, list and revoke API keys; make console login links
@@ -109,6 +115,12 @@ pub(crate) struct Serve {
     /// [default: ~/.config/countersign/root.key]
     #[arg(long, env = "COUNTERSIGN_ROOT_KEY_FILE", value_name = "FILE")]
     pub(crate) root_key: Option<PathBuf>,
+    /// Show every checkpoint to the witnesses of this C2SP tlog-policy, and keep what they cosign
+    #[arg(long, env = "COUNTERSIGN_WITNESS_POLICY", value_name = "FILE")]
+    pub(crate) witness_policy: Option<PathBuf>,
+    /// Seconds between two rounds of asking them
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3_600))]
+    pub(crate) witness_interval: u16,
     /// Host names under which browsers and agents may address the server; may be repeated
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
@@ -241,11 +253,69 @@ pub(crate) struct Explain {
     pub(crate) action: String,
 }
 
+/// `evidence`
+#[derive(Debug, Args)]
+pub(crate) struct Evidence {
+    /// `act_…`
+    pub(crate) action: String,
+    /// File to write; `-` for standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
 /// `verify`
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The data directory, or a copy of it [default: --data]
     pub(crate) dir: Option<PathBuf>,
+    /// Check this file, which `countersign evidence` wrote, instead of a directory
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    pub(crate) evidence: Option<PathBuf>,
+    /// Check this receipt (C2SP tlog-proof)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "evidence"], requires = "policy")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Check a published log (C2SP tlog-tiles): an address such as http://127.0.0.1:7400/log/main, or a folder
+    #[arg(long, value_name = "URL_OR_DIR", conflicts_with_all = ["dir", "evidence", "receipt"], requires = "policy")]
+    pub(crate) log: Option<String>,
+    /// Prove that the log continues the one of this checkpoint, which was kept before
+    #[arg(long, value_name = "FILE", requires = "log")]
+    pub(crate) since: Option<PathBuf>,
+    /// Read every entry of the log, not only what the proof needs
+    #[arg(long, requires = "log")]
+    pub(crate) all: bool,
+    /// Whom to trust: log keys and witnesses, as a C2SP tlog-policy [default for evidence: the key that the file names]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
+/// `receipt`
+#[derive(Debug, Args)]
+pub(crate) struct Receipt {
+    /// Position of the entry in the log; or `act_…`: the entry that decided the action last
+    pub(crate) entry: String,
+    /// File to write [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `witness`
+#[derive(Debug, Args)]
+pub(crate) struct Witness {
+    /// File of the witness' signing key
+    #[arg(long = "witness-key", value_name = "FILE")]
+    pub(crate) secret: PathBuf,
+    /// Name of the witness, for example witness.example/w1: with it a key that is not there is made
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Follow the logs of this C2SP tlog-policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Follow the log of this verifier key; may be repeated
+    #[arg(long, value_name = "VKEY", required_unless_present = "policy")]
+    pub(crate) log: Vec<String>,
+    /// Address to listen on; other machines reach it best through something that speaks TLS
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7500")]
+    pub(crate) listen: SocketAddr,
 }
 
 /// `keys`
@@ -266,6 +336,8 @@ pub(crate) enum Keys {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Print the log's verifier key as a trust policy, for whoever checks receipts, evidence or the log itself
+    Log,
     /// List keys
     List,
     /// Revoke a key at once

@@ -7,17 +7,21 @@ mod bench;
 mod completion;
 mod connector;
 mod doctor;
+mod evidence;
 mod explain;
 mod folder; // reads a workspace folder
 mod keys;
 mod lint;
+mod published; // a log, as seen from outside
 mod rebuild;
+mod receipt;
 mod retention;
 mod runs;
 mod serve;
 mod status;
 mod subject;
 mod verify;
+mod witness;
 
 use std::future::Future;
 
@@ -40,7 +44,10 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Actions(args) => wait(actions::run(&global, args, out)),
         Command::Approvals(command) => wait(approvals::run(&global, command, out)),
         Command::Explain(args) => wait(explain::run(&global, args, out)),
+        Command::Evidence(args) => wait(evidence::pack(&global, args, out)),
+        Command::Receipt(args) => wait(receipt::fetch(&global, args, out)),
         Command::Verify(args) => verify::run(&global, args, out),
+        Command::Witness(args) => witness::run(&global, args),
         Command::Rebuild => rebuild::run(&global, out),
         Command::Keys(command) => wait(keys::run(&global, command, out)),
         Command::Erase(args) => wait(subject::erase(&global, args, out)),

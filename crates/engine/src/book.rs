@@ -17,6 +17,8 @@ type Kept = (Option<Arc<Row>>, u64);
 pub(crate) struct Book {
     store: Arc<dyn StateStore>,
     rows: std::sync::Mutex<HashMap<RowKey, Kept>>,
+    /// What was there before each change since the last hand-over to the journal.
+    undo: Vec<(RowKey, Option<Kept>)>,
     /// Entries decided so far: the position of the next one.
     pub(crate) next_seq: u64,
     /// Once the store holds this many entries, rows are read from it anew: it let go of some.
@@ -25,7 +27,24 @@ pub(crate) struct Book {
 
 impl Book {
     pub(crate) fn new(store: Arc<dyn StateStore>, next_seq: u64) -> Self {
-        Self { store, rows: std::sync::Mutex::default(), next_seq, anew_at: None }
+        Self { store, rows: std::sync::Mutex::default(), undo: Vec::new(), next_seq, anew_at: None }
+    }
+
+    /// The journal took what was decided: it will not be taken back.
+    pub(crate) fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// The journal did not take it: everything is as it was when `next_seq` entries were decided.
+    pub(crate) fn take_back(&mut self, next_seq: u64) {
+        let rows = self.rows.get_mut().expect("no panic while the lock is held");
+        for (key, before) in self.undo.drain(..).rev() {
+            match before {
+                Some(kept) => drop(rows.insert(key, kept)),
+                None => drop(rows.remove(&key)),
+            }
+        }
+        self.next_seq = next_seq;
     }
 
     /// Lets go of rows that the store holds, once there are too many.
@@ -53,7 +72,9 @@ impl Table for Book {
 
     fn put(&mut self, key: RowKey, row: Option<Row>) {
         let since = self.next_seq + 1;
-        self.rows.get_mut().expect("no panic while the lock is held").insert(key, (row.map(Arc::new), since));
+        let rows = self.rows.get_mut().expect("no panic while the lock is held");
+        let before = rows.insert(key.clone(), (row.map(Arc::new), since));
+        self.undo.push((key, before));
     }
 }
 

@@ -1,6 +1,5 @@
 //! What one command may do inside the owner: read rows, ask the judge, write one append.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journal::{LogId, NewEntry, SealedPayload};
@@ -16,6 +15,7 @@ use kernel::timer::{Purpose, Timer};
 use crate::book::Book;
 use crate::error::Error;
 use crate::payload::{Payloads, Sealed};
+use crate::timers::Timers;
 
 /// Payloads of one event, by the name under which the entry commits to them.
 pub(crate) type Named = Vec<(String, Sealed)>;
@@ -33,9 +33,16 @@ pub(crate) struct Desk {
     pub(crate) now: Millis,
     /// Entries of the commands since the last hand-over to the journal.
     pub(crate) batch: Vec<NewEntry>,
-    /// Timers that have not fired, by due time.
-    pub(crate) timers: BTreeMap<String, Timer>,
+    /// Their bytes, payloads included.
+    pub(crate) batch_bytes: usize,
+    /// Timers that have not fired.
+    pub(crate) timers: Timers,
+    /// The bundle that was in force at the last hand-over, where another one came since.
+    pub(crate) judge_before: Option<Before>,
 }
+
+/// What was in force, if anything.
+pub(crate) struct Before(Option<Arc<dyn Judge>>);
 
 impl Desk {
     /// The rows, as decided so far.
@@ -46,6 +53,28 @@ impl Desk {
     /// The bundle in force.
     pub(crate) fn judge(&self) -> Result<Arc<dyn Judge>, Error> {
         self.judge.clone().ok_or(Error::Refused(kernel::refusal::Refusal::NoBundle))
+    }
+
+    /// Another bundle comes into force.
+    pub(crate) fn set_judge(&mut self, judge: Arc<dyn Judge>) {
+        let before = self.judge.replace(judge);
+        self.judge_before.get_or_insert(Before(before));
+    }
+
+    /// The journal took the batch.
+    pub(crate) fn keep(&mut self) {
+        self.book.keep();
+        self.timers.keep();
+        self.judge_before = None;
+    }
+
+    /// The journal refused the batch that begins at this entry: nothing of it was decided.
+    pub(crate) fn take_back(&mut self, first: u64) {
+        self.book.take_back(first);
+        self.timers.take_back();
+        if let Some(Before(before)) = self.judge_before.take() {
+            self.judge = before;
+        }
     }
 
     /// Writes one append: all of it or, where an entry is too large, nothing. Returns the first position.
@@ -81,12 +110,11 @@ impl Desk {
         for (entry, bytes, payloads) in staged {
             self.note_timers(&entry.event);
             state::apply(&mut self.book, &entry);
-            self.batch.push(NewEntry {
-                log: self.log,
-                seq: entry.seq,
-                bytes,
-                payloads: payloads.into_iter().filter_map(|(_, sealed)| stored(sealed)).collect(),
-            });
+            let payloads: Vec<SealedPayload> =
+                payloads.into_iter().filter_map(|(_, sealed)| stored(sealed)).collect();
+            let sealed: usize = payloads.iter().map(|payload| payload.bytes.len()).sum();
+            self.batch_bytes += bytes.len() + sealed;
+            self.batch.push(NewEntry { log: self.log, seq: entry.seq, bytes, payloads });
             self.book.next_seq += 1;
         }
         Ok(first)
@@ -95,11 +123,10 @@ impl Desk {
     fn note_timers(&mut self, event: &Event) {
         match event {
             Event::TimerSet { timer, due, purpose } => {
-                let row = Timer { id: timer.clone(), due: *due, purpose: purpose.clone() };
-                self.timers.insert(Timer::row_id(*due, timer), row);
+                self.timers.set(Timer { id: timer.clone(), due: *due, purpose: purpose.clone() });
             }
             Event::TimerFired { timer, due } => {
-                self.timers.remove(&Timer::row_id(*due, timer));
+                self.timers.remove(*due, timer);
             }
             Event::ApprovalGiven { approval, .. }
             | Event::ApprovalRejected { approval, .. }
@@ -108,7 +135,7 @@ impl Desk {
                 if let Some(row) = state::approval(&self.book, approval)
                     && !matches!(event, Event::ApprovalGiven { .. } if row.obligations.quorum > 1)
                 {
-                    self.timers.remove(&Timer::row_id(row.expires_at, &row.timer));
+                    self.timers.remove(row.expires_at, &row.timer);
                 }
             }
             _ => {}

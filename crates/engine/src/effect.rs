@@ -46,13 +46,6 @@ impl Desk {
             None => vec![(handed_over, vec![])],
         }
     }
-
-    /// Whether something is due for this action.
-    pub(crate) fn has_timer(&self, id: &ActionId) -> bool {
-        self.timers
-            .values()
-            .any(|timer| timer.purpose.action() == id && !matches!(timer.purpose, Purpose::Expire { .. }))
-    }
 }
 
 impl Engine {
@@ -69,10 +62,10 @@ impl Engine {
                 manifest: action.manifest,
                 timeout,
             };
-            let answer = self.inner.effector.call(call).await;
-            let (id, attempt, subject) = (action.id.clone(), action.attempts, subject);
+            let answer = Arc::new(self.inner.effector.call(call).await);
+            let (id, attempt) = (action.id.clone(), action.attempts);
             let recorded = self
-                .ask(move |desk| {
+                .ask_until_kept(move |desk| {
                     let action = found(desk.table(), &id)?;
                     let (mut outcome, named) = record(desk, &answer, &subject, action.run.as_str())?;
                     if attempt > 1 && action.class.repeatable() && !answered(outcome) {
@@ -97,7 +90,7 @@ impl Engine {
                     pause = pause.saturating_mul(3);
                     let id = now.id.clone();
                     let again = self
-                        .ask(move |desk| {
+                        .ask_until_kept(move |desk| {
                             let action = found(desk.table(), &id)?;
                             let events = action.repeat()?.into_iter().map(|event| (event, vec![])).collect();
                             desk.write(&Actor::Server, Some(&action.run), events)?;
@@ -117,7 +110,7 @@ impl Engine {
 
     /// Settles an unknown outcome: a keyed write by repeating it, others by look-up.
     pub(crate) async fn settle_unknown(&self, id: ActionId) {
-        if let Err(error) = self.try_settle(&id).await {
+        if let Err(error) = self.until_kept(|| self.try_settle(&id)).await {
             log_failure(&id, &error);
         }
         self.notify(&id);
@@ -188,20 +181,21 @@ impl Engine {
         seen: Option<(bool, Output)>,
         subject: &Digest,
     ) -> Result<(), Error> {
-        let (id, attempt, subject) = (action.id.clone(), action.attempts, subject.to_owned());
+        let (id, attempt, subject, seen) = (action.id.clone(), action.attempts, *subject, Arc::new(seen));
         let age = self.inner.clock.now().wall.since(action.proposed_at);
         let again = Millis(LOOK_UP_AGAIN.0.max(age.0).min(60_000));
-        self.ask(move |desk| {
+        self.ask_until_kept(move |desk| {
             let action = found(desk.table(), &id)?;
             let run = action.run.clone();
-            let applied = seen.as_ref().map(|(applied, _)| *applied);
+            let seen = (*seen).as_ref();
+            let applied = seen.map(|(applied, _)| *applied);
             let looked_up = Event::ActionLookedUp { action: id.clone(), attempt, applied };
             let mut events = Vec::new();
             if let Some((applied, output)) = seen {
-                let bytes = kernel::json::canonical(&output);
+                let bytes = kernel::json::canonical(output);
                 let output = vec![desk.seal("output", &subject, run.as_str(), &bytes)?];
                 events.push((looked_up, output.clone()));
-                if applied {
+                if *applied {
                     let settled = action.settle(attempt, Outcome::Confirmed, SettledBy::LookUp)?;
                     events.extend(settled.into_iter().map(|event| (event, output.clone())));
                 } else if action.attempts >= ATTEMPTS_MAX {
@@ -221,10 +215,10 @@ impl Engine {
 
     async fn hand_over(&self, id: &ActionId) -> Result<(), Error> {
         let id = id.clone();
-        self.ask(move |desk| {
+        self.ask_until_kept(move |desk| {
             let action = found(desk.table(), &id)?;
             if action.status == Status::Unknown && !action.handed_over {
-                let event = Event::ActionHandedOver { action: id, attempt: action.attempts };
+                let event = Event::ActionHandedOver { action: id.clone(), attempt: action.attempts };
                 desk.write(&Actor::Server, Some(&action.run), vec![(event, vec![])])?;
             }
             Ok(())

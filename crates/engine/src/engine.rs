@@ -15,19 +15,23 @@ use kernel::id::{ActionId, WorkspaceId};
 use kernel::judge::Judge;
 use kernel::ports::{Effector, StateStore};
 use kernel::refusal::Refusal;
-use kernel::state::{self, Noun, Row, RowKey};
-use kernel::timer::{Purpose, Timer};
+use kernel::state::{self, Row, RowKey};
+use kernel::timer::Purpose;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::book::Book;
 use crate::desk::Desk;
 use crate::error::Error;
-use crate::follow::{Follow, Follower};
+use crate::follow::{Follow, Follower, Wake};
 use crate::locks::Locks;
 use crate::owner::{Durable, Owner, Release, Task};
 use crate::payload::Payloads;
 use crate::retention::ABSENCE_MAX;
+use crate::timers::Timers;
+
+/// Pause before something is written down again that the journal did not take.
+pub(crate) const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 /// Bounds of one engine.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +102,7 @@ pub struct Stats {
     pub decisions: BTreeMap<&'static str, u64>,
     /// Actions under way now.
     pub under_way: u64,
-    /// The views stopped following, and why.
+    /// The views cannot follow, and why.
     pub views_failed: Option<String>,
     /// The journal failed, and why.
     pub journal_failed: Option<String>,
@@ -139,6 +143,7 @@ pub(crate) struct Inner {
     clock_off: Arc<AtomicI64>,
     live: broadcast::Sender<Arc<Entry>>,
     follower_stop: Arc<AtomicBool>,
+    wake: std::sync::mpsc::Sender<Wake>,
 }
 
 /// A workspace's engine. Cheap to clone; all clones are the same engine.
@@ -222,10 +227,11 @@ impl Engine {
             clock_off: clock_off.clone(),
             live,
             follower_stop,
+            wake: wake.clone(),
         });
         let engine = Self { inner };
 
-        let timers = all_timers(&*parts.store);
+        let timers = Timers::read(&*parts.store);
         let desk = Desk {
             workspace: parts.workspace,
             log: parts.log,
@@ -237,7 +243,9 @@ impl Engine {
             entropy: parts.entropy,
             now: last_at,
             batch: Vec::new(),
+            batch_bytes: 0,
             timers,
+            judge_before: None,
         };
         // The timer hook must not keep the engine alive: when the last handle goes, the owner ends.
         let weak = Arc::downgrade(&engine.inner);
@@ -263,7 +271,7 @@ impl Engine {
         engine.inner.tracker.spawn(async move {
             while news.changed().await.is_ok() {
                 let size = news.borrow().size;
-                if wake.send(size).is_err() {
+                if wake.send(Wake::Grown(size)).is_err() {
                     break;
                 }
             }
@@ -276,9 +284,25 @@ impl Engine {
     }
 
     /// Takes up what a crash left: open intents become unknown, approved actions are judged again, unknowns are
-    /// settled. Called once, after the bundle in force was set with [`Engine::set_judge`].
+    /// settled. Called once, after the bundle in force was set with [`Engine::set_judge`]. Where the disk is full it is
+    /// done as soon as there is room, and none of them is touched before.
     pub async fn recover(&self) -> Result<usize, Error> {
         self.apply_erasures().await?;
+        match self.take_up().await {
+            Err(Error::NoRoom) => {
+                let engine = self.clone();
+                drop(self.spawn(async move {
+                    if let Err(error) = engine.until_kept(|| engine.take_up()).await {
+                        tracing::error!(%error, "what was under way could not be taken up");
+                    }
+                }));
+                Ok(0)
+            }
+            done => done,
+        }
+    }
+
+    async fn take_up(&self) -> Result<usize, Error> {
         let (open, resume) = self
             .ask(|desk| {
                 let open: Vec<ActionId> =
@@ -303,7 +327,7 @@ impl Engine {
                             }
                         }
                         Status::Approved => resume.push(Purpose::Retry { action: id.clone() }),
-                        Status::Unknown if !action.handed_over && !desk.has_timer(id) => {
+                        Status::Unknown if !action.handed_over && !desk.timers.has(id) => {
                             resume.push(Purpose::LookUp { action: id.clone() });
                         }
                         _ => {}
@@ -322,7 +346,7 @@ impl Engine {
     pub async fn set_judge(&self, judge: Arc<dyn Judge>) -> Result<(), Error> {
         *self.inner.judge.write().expect("no panic while the lock is held") = Some(judge.clone());
         self.ask(move |desk| {
-            desk.judge = Some(judge);
+            desk.set_judge(judge);
             Ok(())
         })
         .await
@@ -344,6 +368,30 @@ impl Engine {
         });
         self.inner.queue.send(task).await.map_err(|_| Error::Closed)?;
         receive.await.map_err(|_| Error::Closed)?
+    }
+
+    /// [`Engine::ask`] for what has happened already and must be written down: while the journal takes nothing, it is
+    /// asked again.
+    pub(crate) async fn ask_until_kept<T: Send + 'static>(
+        &self,
+        command: impl Fn(&mut Desk) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<T, Error> {
+        self.until_kept(|| self.ask(command.clone())).await
+    }
+
+    /// Does it again, after a pause, as long as the journal takes nothing and the server is not stopping.
+    pub(crate) async fn until_kept<T, F>(&self, work: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        loop {
+            match work().await {
+                Err(Error::NoRoom | Error::Busy) if !self.inner.closing.load(Ordering::Acquire) => {
+                    tokio::time::sleep(NO_ROOM_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// A row, as of the durable head.
@@ -415,6 +463,11 @@ impl Engine {
     pub async fn views_caught_up(&self) -> bool {
         let size = self.inner.durable.borrow().size;
         let mut applied = self.inner.applied.subscribe();
+        if *applied.borrow() >= size {
+            return true;
+        }
+        // Where the follower is gone nobody hears it, and the wait below ends.
+        drop(self.inner.wake.send(Wake::Wanted(size)));
         tokio::time::timeout(Duration::from_secs(2), applied.wait_for(|applied| *applied >= size))
             .await
             .is_ok_and(|reached| reached.is_ok())
@@ -536,19 +589,4 @@ impl Engine {
 
 pub(crate) fn journal_error(error: impl fmt::Display) -> Error {
     Error::Journal(error.to_string())
-}
-
-fn all_timers(store: &dyn StateStore) -> BTreeMap<String, Timer> {
-    let mut timers = BTreeMap::new();
-    let mut from = String::new();
-    loop {
-        let page = store.range(Noun::Timer, &from, 1_000);
-        let Some((last, _)) = page.last() else { return timers };
-        from = format!("{last}\u{1}");
-        for (id, row) in page {
-            if let Row::Timer(timer) = &*row {
-                timers.insert(id, timer.clone());
-            }
-        }
-    }
 }

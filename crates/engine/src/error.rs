@@ -19,6 +19,9 @@ pub enum Error {
     /// Too much is under way.
     #[error("too many requests are under way")]
     Busy,
+    /// There is no room on the disk: nothing new is decided until there is some.
+    #[error("the disk is full")]
+    NoRoom,
     /// The server is stopping.
     #[error("the server is stopping")]
     Closed,

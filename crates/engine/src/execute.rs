@@ -31,9 +31,10 @@ impl Engine {
     /// Judges an approved action again and performs it.
     pub(crate) async fn execute(&self, id: ActionId) {
         // Boxed, because settling and executing may call each other.
-        let done: std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> =
-            Box::pin(self.try_execute(&id));
-        if let Err(error) = done.await {
+        let try_execute = || -> std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send + '_>> {
+            Box::pin(self.try_execute(&id))
+        };
+        if let Err(error) = self.until_kept(try_execute).await {
             log_failure(&id, &error);
         }
         self.notify(&id);

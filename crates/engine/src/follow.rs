@@ -5,18 +5,33 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use journal::{Journal, LogId, Stored};
 use kernel::event::Entry;
 use tokio::sync::{broadcast, watch};
 
-/// Takes durable entries in order; an error stops the follower and is announced.
+/// Takes durable entries in order. After an error, which is announced, the same entries come again.
 pub type Follow = Box<dyn FnMut(&[Stored]) -> Result<(), String> + Send>;
 
 /// Entries handed over at once.
 const BATCH_MAX: usize = 4_096;
+/// Where much is going on, entries of so long go into one transaction of the views: each has a cost of its own. After a
+/// pause as long as this the next entry goes in at once.
+const GATHER: Duration = Duration::from_millis(25);
+/// Pause after an error.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Bytes handed over at once.
 const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// What wakes the follower.
+pub(crate) enum Wake {
+    /// So many entries are durable.
+    Grown(u64),
+    /// Somebody waits for this many.
+    Wanted(u64),
+}
 
 pub(crate) struct Follower {
     pub(crate) journal: Arc<dyn Journal>,
@@ -55,20 +70,60 @@ impl Follower {
         Ok(())
     }
 
-    /// Runs until told to stop; wakes on every change of the durable size.
-    pub(crate) fn run(mut self, wake: std::sync::mpsc::Receiver<u64>) {
-        while let Ok(mut size) = wake.recv() {
-            while let Ok(later) = wake.try_recv() {
-                size = size.max(later);
+    /// Runs until told to stop; wakes on every change of the durable size. What went wrong may pass (a full disk), so
+    /// it is tried again.
+    pub(crate) fn run(mut self, wake: Receiver<Wake>) {
+        let mut busy = false;
+        loop {
+            let woken = if busy { wake.recv_timeout(GATHER) } else { wake.recv().map_err(Into::into) };
+            let (mut size, urgent) = match woken {
+                Ok(Wake::Grown(size)) => (size, false),
+                Ok(Wake::Wanted(size)) => (size, true),
+                Err(RecvTimeoutError::Timeout) => {
+                    busy = false;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if busy && !urgent {
+                size = gather(&wake, size);
             }
-            if let Err(cause) = self.catch_up(size, true) {
-                tracing::error!(%cause, "the views stopped following the journal");
-                self.failed.send_replace(Some(cause));
-                return;
+            busy = true;
+            while let Err(cause) = self.catch_up(size, true) {
+                if self.failed.borrow().as_ref() != Some(&cause) {
+                    tracing::error!(%cause, "the views cannot follow the journal");
+                    self.failed.send_replace(Some(cause));
+                }
+                match wake.recv_timeout(AGAIN) {
+                    Ok(Wake::Grown(later) | Wake::Wanted(later)) => size = size.max(later),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                if self.stop.load(Ordering::Acquire) {
+                    return;
+                }
+            }
+            if self.failed.borrow().is_some() {
+                tracing::info!("the views follow the journal again");
+                self.failed.send_replace(None);
             }
             if self.stop.load(Ordering::Acquire) {
                 return;
             }
+        }
+    }
+}
+
+/// Lets entries come together for a while, or until somebody waits for them.
+fn gather(wake: &Receiver<Wake>, mut size: u64) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "the length of a pause; nothing is decided by it")]
+    let now = Instant::now;
+    let end = now() + GATHER;
+    loop {
+        match wake.recv_timeout(end.saturating_duration_since(now())) {
+            Ok(Wake::Grown(later)) => size = size.max(later),
+            Ok(Wake::Wanted(later)) => return size.max(later),
+            Err(_) => return size,
         }
     }
 }

@@ -21,7 +21,8 @@ mod publish; // bundles, keys
 mod retention; // letting go of what is past its retention
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
-mod subject; // erasing, and legal holds
+mod subject;
+mod timers; // erasing, and legal holds
 
 pub use engine::{Engine, Head, Limits, Parts, Stats};
 pub use error::Error;

@@ -8,10 +8,13 @@
 //!
 //! It runs ahead of the disk: while one batch is flushed the next one is decided. Replies, refusals included, wait for
 //! the highest position that their command saw. Drained commands share one append.
+//!
+//! An append that the journal does not take (the disk is full) was never decided: rows, timers and bundle are as they
+//! were before it, and whoever had a part in it is told.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use journal::{Batch, Journal};
@@ -35,6 +38,10 @@ pub(crate) type OnTimer = Box<dyn Fn(Purpose) + Send>;
 const DRAIN_MAX: usize = 1_024;
 /// Commands whose replies may wait for the disk; beyond it the queue pushes back.
 const UNRELEASED_MAX: usize = 16_384;
+/// Bytes of entries and payloads after which a batch is handed over although commands wait.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+/// How long timers rest after a batch that the journal did not take.
+const NO_ROOM_REST: Millis = Millis(1_000);
 /// The longest nap between looks at the clock.
 const NAP_MS_MAX: i64 = 1_000;
 
@@ -53,6 +60,13 @@ pub(crate) struct Owner {
     pub(crate) on_timer: OnTimer,
     pub(crate) clock_off: Arc<AtomicI64>,
     last: Now,
+    /// What the wall clock jumped without an entry that says so.
+    unrecorded: i64,
+    /// Timers of the batch under way: what they are for happens once the journal took it.
+    fired: Vec<Purpose>,
+    /// The journal did not take the last batch: timers rest until then, and each command is a batch of its own, so
+    /// that those who only look get their answer.
+    no_room_until: Option<Millis>,
     unreleased: VecDeque<(u64, Release)>,
 }
 
@@ -66,7 +80,19 @@ impl Owner {
         clock_off: Arc<AtomicI64>,
     ) -> Self {
         let last = desk.clock.now();
-        Self { desk, journal, queue, durable, on_timer, clock_off, last, unreleased: VecDeque::new() }
+        Self {
+            desk,
+            journal,
+            queue,
+            durable,
+            on_timer,
+            clock_off,
+            last,
+            unrecorded: 0,
+            fired: Vec::new(),
+            no_room_until: None,
+            unreleased: VecDeque::new(),
+        }
     }
 
     /// Runs until every handle is gone.
@@ -87,6 +113,9 @@ impl Owner {
             for task in tasks.drain(..) {
                 let release = task(&mut self.desk);
                 self.unreleased.push_back((self.desk.book.next_seq, release));
+                if self.no_room_until.is_some() || self.desk.batch_bytes > BATCH_BYTES_MAX {
+                    self.hand_over();
+                }
             }
             self.fire_timers();
             self.hand_over();
@@ -103,23 +132,25 @@ impl Owner {
     }
 
     fn nap(&self) -> Duration {
-        let due = self
-            .desk
-            .timers
-            .values()
-            .next()
-            .map_or(NAP_MS_MAX, |timer| timer.due.0 - self.desk.clock.now().wall.0);
+        let now = self.desk.clock.now();
+        let due = match self.no_room_until {
+            Some(until) => until.0 - now.steady.0,
+            None => self.desk.timers.first().map_or(NAP_MS_MAX, |timer| timer.due.0 - now.wall.0),
+        };
         Duration::from_millis(due.clamp(1, NAP_MS_MAX).unsigned_abs())
     }
 
     /// Reads the clock, keeps `at` from going back, and writes down jumps.
     fn look_at_clock(&mut self) {
         let now = self.desk.clock.now();
-        let drift = (now.wall.0 - self.last.wall.0) - (now.steady.0 - self.last.steady.0);
+        let drift = (now.wall.0 - self.last.wall.0) - (now.steady.0 - self.last.steady.0) + self.unrecorded;
         self.last = now;
         self.desk.now = self.desk.now.max(now.wall);
         if drift.abs() > CLOCK_JUMP.0 {
-            tracing::warn!(drift_ms = drift, "the wall clock jumped");
+            if self.unrecorded == 0 {
+                tracing::warn!(drift_ms = drift, "the wall clock jumped");
+            }
+            self.unrecorded = drift;
             let event = Event::ClockJumped { by: Millis(drift) };
             if let Err(error) = self.desk.write(&kernel::actor::Actor::Server, None, vec![(event, vec![])]) {
                 tracing::error!(%error, "the clock jump could not be recorded");
@@ -131,14 +162,13 @@ impl Owner {
     fn fire_timers(&mut self) {
         let off = state::workspace(self.desk.table()).clock_off;
         self.clock_off.store(off.0, Ordering::Relaxed);
-        if off.0 != 0 {
+        if off.0 != 0 || self.no_room_until.is_some_and(|until| self.last.steady < until) {
             return;
         }
         // `at` does not go back, the wall clock may: nothing expires before both say so.
         let now = self.desk.now.min(self.last.wall);
         for _ in 0..DRAIN_MAX {
-            let Some(timer) = self.desk.timers.values().next().filter(|timer| timer.due <= now).cloned()
-            else {
+            let Some(timer) = self.desk.timers.first().filter(|timer| timer.due <= now).cloned() else {
                 return;
             };
             self.fire(timer);
@@ -154,27 +184,64 @@ impl Owner {
             events.extend(approval.expire(self.desk.now).into_iter().map(|event| (event, vec![])));
         }
         match self.desk.write(&kernel::actor::Actor::Server, run.as_ref(), events) {
-            Ok(_) => (self.on_timer)(timer.purpose),
+            Ok(_) => self.fired.push(timer.purpose),
             Err(error) => tracing::error!(%error, "a timer could not be recorded"),
         }
     }
 
     fn hand_over(&mut self) {
-        if self.desk.batch.is_empty() {
-            return;
-        }
+        let Some(first) = self.desk.batch.first().map(|entry| entry.seq) else { return };
         let entries = std::mem::take(&mut self.desk.batch);
+        self.desk.batch_bytes = 0;
         let size = self.desk.book.next_seq;
         let durable = self.durable.clone();
+        // A batch that is refused is refused before `append` returns.
+        let refused = Arc::new(Mutex::new(None));
+        let refusal = refused.clone();
         self.journal.append(
             Batch { entries },
             Box::new(move |result| {
-                durable.send_modify(|now| match result {
-                    Ok(_) => now.size = now.size.max(size),
-                    Err(error) => now.failed = Some(error.to_string()),
-                });
+                let failed = match result {
+                    Ok(_) => {
+                        return durable.send_modify(|now| now.size = now.size.max(size));
+                    }
+                    Err(journal::Error::DiskFull) => {
+                        *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Error::NoRoom);
+                        return;
+                    }
+                    Err(journal::Error::Full { .. }) => {
+                        *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Error::Busy);
+                        return;
+                    }
+                    Err(error) => error.to_string(),
+                };
+                durable.send_modify(|now| now.failed = Some(failed));
             }),
         );
+        let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(error) = refused {
+            self.take_back(first, &error);
+        } else {
+            self.desk.keep();
+            self.unrecorded = 0;
+            self.no_room_until = None;
+            self.fired.drain(..).for_each(|purpose| (self.on_timer)(purpose));
+        }
+    }
+
+    /// The batch that begins at this entry was refused: it was never decided.
+    fn take_back(&mut self, first: u64, error: &Error) {
+        if self.no_room_until.is_none() {
+            tracing::error!(%error, "the journal took nothing; no decisions until there is room");
+        }
+        self.desk.take_back(first);
+        self.fired.clear();
+        self.no_room_until = Some(self.last.steady.plus(NO_ROOM_REST));
+        while self.unreleased.back().is_some_and(|(seen, _)| *seen > first) {
+            if let Some((_, release)) = self.unreleased.pop_back() {
+                release(Err(error.clone()));
+            }
+        }
     }
 
     fn release(&mut self) {

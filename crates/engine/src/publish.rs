@@ -90,7 +90,7 @@ impl Engine {
                     all.push((Event::RetentionSet { agent, retention }, reason.into_iter().collect()));
                 }
                 let seq = desk.write(&by, None, all)?;
-                desk.judge = Some(judge);
+                desk.set_judge(judge);
                 Ok(seq)
             })
             .await?;

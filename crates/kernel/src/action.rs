@@ -154,6 +154,10 @@ pub struct Action {
     pub verdict: Option<Verdict>,
     /// The last reason.
     pub code: Option<String>,
+    /// The bundle of the last decision and the rules that determined it.
+    pub judged: Option<(Digest, Vec<String>)>,
+    /// Commitment of the words that say why it stopped: what had moved, or what the system said.
+    pub why: Option<Digest>,
     /// How many times it was judged.
     pub rounds: u32,
     /// The facts of the first decision, with their commitments.

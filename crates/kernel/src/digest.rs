@@ -22,6 +22,13 @@ impl Digest {
         }
         Self(hash.finalize().into())
     }
+
+    /// What an entry holds of a payload: nobody without the salt can test a guess, and whoever has salt and bytes can
+    /// compute it again.
+    pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Self {
+        let hash = Sha256::new().chain_update(b"countersign/payload/v1\0").chain_update(salt);
+        Self(hash.chain_update(bytes).finalize().into())
+    }
 }
 
 impl fmt::Display for Digest {

@@ -488,6 +488,8 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 status: Status::Decided,
                 verdict: None,
                 code: None,
+                judged: None,
+                why: None,
                 rounds: 0,
                 facts: vec![],
                 approval: None,
@@ -525,6 +527,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             action.rounds = decided.round;
             action.verdict = Some(decided.verdict);
             action.code = Some(decided.code.clone());
+            action.judged = Some((decided.bundle, decided.rules.clone()));
         }),
         Event::ActionRefused { action: id, code } => {
             // Refused after a look-up showed that the first attempt did not happen: the reservation goes back.
@@ -536,6 +539,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             finish(table, id, at, |action| {
                 action.status = Status::Refused;
                 action.code = Some(code.clone());
+                action.why = entry.commits.get("difference").copied();
                 action.reserves.clear();
             });
         }
@@ -595,12 +599,16 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             finish(table, id, at, |action| {
                 action.status = Status::Failed;
                 action.failure = Some(*class);
+                action.why = entry.commits.get("cause").copied();
                 action.output = entry.commits.get("output").copied();
                 action.settled_by = Some(settled_by.clone());
             });
         }
         Event::ActionUnknown { action: id, .. } => {
-            change_action(table, id, |action| action.status = Status::Unknown);
+            change_action(table, id, |action| {
+                action.status = Status::Unknown;
+                action.why = entry.commits.get("cause").copied();
+            });
         }
         Event::ActionHandedOver { action: id, .. } => {
             change_action(table, id, |action| action.handed_over = true);

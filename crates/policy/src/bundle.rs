@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use cedar_policy::Schema;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::id::{AgentId, ConnectorId, PersonId, Role, ToolId};
 use kernel::judge::Tool;
 use kernel::retention::Retention;
 
+use crate::ask::Ground;
 use crate::counter::Counter;
 use crate::problem::Problem;
 use crate::rule::{Parsed, Rule};
@@ -106,7 +106,7 @@ pub struct Bundle {
     pub(crate) specs: BTreeMap<ToolId, ToolSpec>,
     pub(crate) counters: Vec<Counter>,
     pub(crate) rules: BTreeMap<String, Parsed>,
-    pub(crate) schema: Schema,
+    pub(crate) ground: Ground,
     pub(crate) slices: BTreeMap<ToolId, Slice>,
     pub(crate) approving: Slice,
 }
@@ -130,6 +130,16 @@ impl Bundle {
     /// Compiles a folder: files by path. All problems at once.
     pub fn compile(files: &BTreeMap<String, String>) -> Result<Compiled, Vec<Problem>> {
         crate::compile::compile(files)
+    }
+
+    /// The content address of a folder under the rules that are built into a program.
+    pub fn address(files: &BTreeMap<String, String>, floor: &str) -> Digest {
+        Digest::of("countersign/bundle/v1", &[&kernel::json::canonical(files), floor.as_bytes()])
+    }
+
+    /// The rules that are built into this program.
+    pub fn floor() -> &'static str {
+        crate::compile::FLOOR
     }
 
     /// The workspace's name.

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use cedar_policy::Schema;
 use kernel::clock::Millis;
-use kernel::digest::Digest;
 use kernel::id::{ParseIdError, WorkspaceId};
 use kernel::judge::EffectClass;
 use serde::de::DeserializeOwned;
 
+use crate::ask::Ground;
 use crate::bundle::{Bundle, Compiled};
 use crate::files::{CountersFile, WorkspaceFile};
 use crate::problem::{Problem, Problems, line_of, line_with, nearest};
@@ -28,7 +28,7 @@ use crate::verdict::Slice;
 
 /// File name of the rules that a workspace cannot lift.
 pub(crate) const BUILT_IN: &str = "(built in)";
-const FLOOR: &str = include_str!("floor.cedar");
+pub(crate) const FLOOR: &str = include_str!("floor.cedar");
 const ROLES: [&str; 6] = ["viewer", "reviewer", "owner", "governor", "auditor", "admin"];
 /// How the pinned tools of a connector end their file name.
 const MANIFEST: &str = ".manifest.json";
@@ -122,8 +122,11 @@ impl Work<'_> {
         }
         let rules = self.rules(&roles, &people);
         self.redactions(&rules, &read.specs);
-        let schema = match Schema::from_cedarschema_str(&schema_text) {
-            Ok((schema, _)) => schema,
+        let ground = Schema::from_cedarschema_str(&schema_text)
+            .map_err(|error| error.to_string())
+            .and_then(|(schema, _)| Ground::new(schema));
+        let ground = match ground {
+            Ok(ground) => ground,
             Err(error) => {
                 let message = format!("the schema of the pinned tools could not be made: {error}");
                 self.problems.error(
@@ -136,15 +139,14 @@ impl Work<'_> {
                 return None;
             }
         };
-        self.validate(&schema, &rules);
+        self.validate(ground.schema(), &rules);
         let slices = read.specs.values().map(|spec| {
             let group = if spec.tool.class == EffectClass::Read { "read" } else { "write" };
             (spec.tool.id.clone(), Slice::of(&rules, &[spec.tool.id.as_str(), group, "tool"]))
         });
         let slices = slices.collect();
         let approving = Slice::of(&rules, &["approve"]);
-        let digest =
-            Digest::of("countersign/bundle/v1", &[&kernel::json::canonical(self.files), FLOOR.as_bytes()]);
+        let digest = Bundle::address(self.files, FLOOR);
         Some(Bundle {
             title: workspace.title.unwrap_or_else(|| workspace.name.clone()),
             name: workspace.name,
@@ -159,7 +161,7 @@ impl Work<'_> {
             specs: read.specs,
             counters,
             rules,
-            schema,
+            ground,
             slices,
             approving,
         })

@@ -38,7 +38,7 @@ impl Bundle {
 
     /// Judges a recorded request again with this bundle.
     pub fn judge_again(&self, tool: &ToolId, request: Value) -> Option<Judgement> {
-        Some(verdict::judge(&self.schema, self.slices.get(tool)?, &self.rules, request))
+        Some(verdict::judge(&self.ground, self.slices.get(tool)?, &self.rules, request))
     }
 }
 
@@ -160,7 +160,7 @@ impl Judge for Bundle {
                 let connector = self.connectors.get(&question.tool.connector());
                 let environment = connector.map_or("production", |connector| connector.environment.as_str());
                 let request = verdict::request_of(question, spec, environment, &self.people);
-                verdict::judge(&self.schema, slice, &self.rules, request)
+                verdict::judge(&self.ground, slice, &self.rules, request)
             }
             _ => Judgement {
                 verdict: Verdict::Never,
@@ -177,7 +177,7 @@ impl Judge for Bundle {
         let environment = connector.map_or("production", |connector| connector.environment.as_str());
         let class = self.spec(&question.tool).map_or(EffectClass::Irreversible, |spec| spec.tool.class);
         let request = verdict::answering(question, class, environment, &self.people);
-        verdict::may_answer(&self.schema, &self.approving, &self.rules, &request)
+        verdict::may_answer(&self.ground, &self.approving, &self.rules, &request)
     }
 
     fn look_up(&self, tool: &ToolId, arguments: &Value) -> Option<(ReadCall, Millis)> {

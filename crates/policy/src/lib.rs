@@ -4,6 +4,7 @@
 //! Compiling it collects every problem with file, line, cause and remedy; what compiles answers each question of
 //! `kernel::judge` as a pure function.
 
+mod ask;
 mod bundle; // the compiled folder and what it gives to others
 mod compile; // files to bundle, all problems at once
 mod counter; // counts over windows

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{
-    ActionConstraint, Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, Schema,
-};
+use cedar_policy::{ActionConstraint, Decision, EntityUid, PolicySet};
 use kernel::id::{PersonId, Role, ToolId};
-use kernel::judge::{ApproverQuestion, EffectClass, Judgement, Question, RunSubject, Verdict};
+use kernel::judge::{ApproverQuestion, EffectClass, Judgement, Obligations, Question, RunSubject, Verdict};
 use serde_json::{Value, json};
 
+use crate::ask::{Ask, Ground};
 use crate::rule::{Parsed, merge};
 use crate::tool::ToolSpec;
 
@@ -47,27 +46,6 @@ impl Slice {
     }
 }
 
-/// A request in the form that is kept and can be evaluated again.
-fn evaluate(
-    schema: &Schema,
-    policies: &PolicySet,
-    request: &Value,
-) -> Result<cedar_policy::Response, String> {
-    let part = |name: &str| -> Result<EntityUid, String> {
-        let kind = request[name]["type"].as_str().unwrap_or_default();
-        let id = request[name]["id"].as_str().unwrap_or_default();
-        uid(kind, id).ok_or_else(|| format!("the {name} has no name"))
-    };
-    let (principal, action, resource) = (part("principal")?, part("action")?, part("resource")?);
-    let context = Context::from_json_value(request["context"].clone(), Some((schema, &action)))
-        .map_err(|error| error.to_string())?;
-    let entities = Entities::from_json_value(request["entities"].clone(), Some(schema))
-        .map_err(|error| error.to_string())?;
-    let request = Request::new(principal, action, resource, context, Some(schema))
-        .map_err(|error| error.to_string())?;
-    Ok(Authorizer::new().is_authorized(&request, policies, &entities))
-}
-
 fn ids(response: &cedar_policy::Response) -> Vec<String> {
     let mut ids: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
     ids.sort();
@@ -76,44 +54,47 @@ fn ids(response: &cedar_policy::Response) -> Vec<String> {
 
 /// Judges a request that was built before: what an outsider does with the record.
 pub(crate) fn judge(
-    schema: &Schema,
+    ground: &Ground,
     slice: &Slice,
     rules: &BTreeMap<String, Parsed>,
     request: Value,
 ) -> Judgement {
-    let answer = |verdict, rules, code: &str, obligations| Judgement {
-        verdict,
-        rules,
-        code: code.to_owned(),
-        obligations,
-        request: request.clone(),
-    };
-    let never = |rules, code| answer(Verdict::Never, rules, code, None);
+    let Ruled { verdict, rules, code, obligations } = ruled(ground, slice, rules, &request);
+    Judgement { verdict, rules, code: code.to_owned(), obligations, request }
+}
+
+/// A judgement without its request.
+struct Ruled {
+    verdict: Verdict,
+    rules: Vec<String>,
+    code: &'static str,
+    obligations: Option<Obligations>,
+}
+
+fn ruled(ground: &Ground, slice: &Slice, rules: &BTreeMap<String, Parsed>, request: &Value) -> Ruled {
+    let never = |rules, code| Ruled { verdict: Verdict::Never, rules, code, obligations: None };
     // The floor is always there, so the slice is never empty by itself.
     if rules.values().all(|parsed| parsed.rule.file == crate::compile::BUILT_IN) {
         return never(vec![], "empty_policy");
     }
     // Any error of evaluation fails closed: Cedar would skip the policy, and a skipped forbid forbids nothing.
-    let full = match evaluate(schema, &slice.full, &request) {
-        Ok(full) if full.diagnostics().errors().next().is_none() => full,
-        Ok(full) => {
-            let mut failed: Vec<String> = full
-                .diagnostics()
-                .errors()
-                .map(|error| match error {
-                    cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
-                        error.policy_id().to_string()
-                    }
-                })
-                .collect();
-            failed.sort();
-            return never(failed, "policy_error");
-        }
-        Err(_) => return never(vec![], "policy_error"),
-    };
+    let Ok(ask) = Ask::read(ground, request) else { return never(vec![], "policy_error") };
+    let full = ask.under(&slice.full);
+    let mut failed: Vec<String> = full
+        .diagnostics()
+        .errors()
+        .map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
+        })
+        .collect();
+    if !failed.is_empty() {
+        failed.sort();
+        return never(failed, "policy_error");
+    }
     let determining = ids(&full);
     if full.decision() == Decision::Allow {
-        return answer(Verdict::Autonomous, determining, "permitted", None);
+        let (verdict, code) = (Verdict::Autonomous, "permitted");
+        return Ruled { verdict, rules: determining, code, obligations: None };
     }
     if determining.is_empty() {
         return never(vec![], "no_permit");
@@ -122,14 +103,13 @@ pub(crate) fn judge(
     if gates.len() < determining.len() {
         return never(determining, "forbidden");
     }
-    match evaluate(schema, &slice.hard, &request) {
-        Ok(hard) if hard.decision() == Decision::Allow && hard.diagnostics().errors().next().is_none() => {
-            let obligations = merge(gates.into_iter());
-            answer(Verdict::Approve, determining, "gated", obligations)
-        }
-        // The gates decided nothing: lifted, they would leave an action that nobody permits.
-        _ => never(vec![], "no_permit"),
+    let hard = ask.under(&slice.hard);
+    if hard.decision() == Decision::Allow && hard.diagnostics().errors().next().is_none() {
+        let obligations = merge(gates.into_iter());
+        return Ruled { verdict: Verdict::Approve, rules: determining, code: "gated", obligations };
     }
+    // The gates decided nothing: lifted, they would leave an action that nobody permits.
+    never(vec![], "no_permit")
 }
 
 fn reference(kind: &str, id: &str) -> Value {
@@ -233,13 +213,13 @@ pub(crate) fn answering(
 
 /// Whether a person may answer an approval.
 pub(crate) fn may_answer(
-    schema: &Schema,
+    ground: &Ground,
     slice: &Slice,
     rules: &BTreeMap<String, Parsed>,
     request: &Value,
 ) -> Result<(), String> {
     // Without the gates: what a person may lift does not bind the person who lifts it.
-    let response = evaluate(schema, &slice.hard, request)?;
+    let response = Ask::read(ground, request)?.under(&slice.hard);
     if let Some(error) = response.diagnostics().errors().next() {
         return Err(format!("a rule about approving failed: {error}"));
     }

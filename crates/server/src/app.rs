@@ -22,6 +22,8 @@ use views::Views;
 
 use crate::caller::Caller;
 use crate::codes::Code;
+use crate::cosigning::Cosigning;
+use crate::payloads::Shelf;
 use crate::problem::Fault;
 use crate::sessions::Sessions;
 use crate::space::Space;
@@ -41,6 +43,12 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) views: Arc<Views>,
     pub(crate) journal: Arc<dyn Backend>,
+    /// Sealed payloads, for those who shall be able to check their commitments.
+    pub(crate) shelf: Arc<Shelf>,
+    /// Key of the workspace's log.
+    pub(crate) verifier_key: String,
+    /// Witnesses of the log, where there are any.
+    pub(crate) cosigning: Option<Arc<Cosigning>>,
     pub(crate) connectors: Arc<Connectors>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -92,6 +100,12 @@ impl App {
     pub(crate) fn bundle_of(&self, digest: &Digest) -> Option<Arc<Bundle>> {
         let bundles = self.bundles.read().unwrap_or_else(PoisonError::into_inner);
         bundles.known.iter().find(|bundle| bundle.bundle() == *digest).cloned()
+    }
+
+    /// The checkpoint for outsiders: the last one that enough witnesses cosigned, else the last one.
+    pub(crate) fn checkpoint(&self) -> Option<String> {
+        let cosigned = self.cosigning.as_ref().and_then(|cosigning| cosigning.trusted());
+        cosigned.or_else(|| self.journal.checkpoint(self.log))
     }
 
     /// A row, as of the durable head.

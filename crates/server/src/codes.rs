@@ -76,10 +76,10 @@ codes! {
     Deferred = "deferred", SERVICE_UNAVAILABLE;
     Busy = "busy", SERVICE_UNAVAILABLE;
     QuotaExceeded = "quota_exceeded", INSUFFICIENT_STORAGE;
-    DiskFull = "disk_full", INSUFFICIENT_STORAGE;
     TooManyStreams = "too_many_streams", SERVICE_UNAVAILABLE;
     Stopping = "stopping", SERVICE_UNAVAILABLE;
     ViewsFailed = "views_failed", SERVICE_UNAVAILABLE;
+    DiskFull = "disk_full", SERVICE_UNAVAILABLE;
     JournalFailed = "journal_failed", SERVICE_UNAVAILABLE;
     PayloadFailed = "payload_failed", INTERNAL_SERVER_ERROR;
     Internal = "internal", INTERNAL_SERVER_ERROR;

@@ -10,6 +10,8 @@ use kernel::id::WorkspaceId;
 const PORT: u16 = 7400;
 /// Free bytes below which somebody is told, unless told otherwise: 1 GiB.
 pub(crate) const LOW_SPACE: u64 = 1 << 30;
+/// Each round costs a flush of every witness.
+const WITNESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 /// The platform's own log has this name, so no workspace may.
 pub(crate) const PLATFORM_LOG: &str = "platform";
 
@@ -34,6 +36,10 @@ pub struct Config {
     pub low_space: u64,
     /// Bytes at which the journal begins another segment; pruning takes whole ones.
     pub segment_bytes: u64,
+    /// Witnesses that are shown every checkpoint, with their addresses.
+    pub witnesses: Option<tlog::Policy>,
+    /// How often they are, at most.
+    pub witness_interval: std::time::Duration,
     /// Bounds of the engine.
     pub limits: engine::Limits,
 }
@@ -58,6 +64,8 @@ impl Config {
             segment_bytes: journal::Options::default().segment_bytes,
             quota: None,
             low_space: LOW_SPACE,
+            witnesses: None,
+            witness_interval: WITNESS_INTERVAL,
             limits: engine::Limits::default(),
         }
     }

@@ -14,6 +14,7 @@ mod caller; // whom a request speaks for
 mod clock; // the system's time and chance
 mod codes; // every error code with its status
 mod config; // what a server is started with
+mod cosigning; // witnesses for our own checkpoints
 mod guard; // host, origin, load, headers: before and after every request
 mod listen; // connections
 mod local; // `server.json`: how the CLI of this machine finds the server
@@ -31,9 +32,11 @@ mod space; // room on the disk
 mod sweep; // letting go of what is past its retention // rows and entries as the wire shows them
 #[cfg(test)]
 mod tests;
+mod witness; // a witness of our own, over HTTP
 
 pub use apply::lint;
 pub use config::Config;
 pub use openapi::openapi_json;
 pub use rebuild::{Rebuilt, rebuild};
 pub use server::{Running, Server, serve};
+pub use witness::{RunningWitness, WitnessConfig, serve_witness};

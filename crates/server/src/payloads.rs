@@ -72,6 +72,28 @@ impl Shelf {
     }
 }
 
+/// A payload, for somebody who shall be able to check its commitment.
+pub(crate) enum Disclosed {
+    Open(vault::Opened),
+    Erased,
+    Missing,
+}
+
+impl Shelf {
+    /// Opens a durable payload with its salt.
+    pub(crate) fn disclose(&self, commitment: &Digest) -> Result<Disclosed, String> {
+        let place = self.views.payload_at(commitment).map_err(|error| error.to_string())?;
+        let Some((subject, at)) = place else { return Ok(Disclosed::Missing) };
+        let sealed = self.journal.payload(&at).map_err(|error| error.to_string())?;
+        let subject = subject.parse().map_err(|_| "the payload's subject is no pseudonym".to_owned())?;
+        match self.vault.disclose(&sealed, commitment, &subject) {
+            Ok(opened) => Ok(Disclosed::Open(opened)),
+            Err(vault::Error::Erased) => Ok(Disclosed::Erased),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
 impl Payloads for Shelf {
     fn pseudonym(&self, domain: &str, parts: &[&[u8]]) -> Digest {
         self.vault.pseudonym(domain, parts)

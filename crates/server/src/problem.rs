@@ -174,6 +174,14 @@ impl From<engine::Error> for Fault {
                     "send the same request again after a moment",
                 )
             },
+            engine::Error::NoRoom => Self {
+                retry_after: Some(Millis(5_000)),
+                ..Self::new(
+                    Code::DiskFull,
+                    "the disk is full, so nothing is decided; nothing was changed",
+                    "make room on the disk of the data directory, then send the same request again",
+                )
+            },
             engine::Error::Closed => Self {
                 retry_after: Some(Millis(2_000)),
                 ..Self::new(

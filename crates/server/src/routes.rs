@@ -7,17 +7,19 @@ mod connectors; // connectors and their test
 mod docs; // OpenAPI and the pages of errors
 mod entries; // entries of the log, and its checkpoint
 mod events; // the live stream
+mod evidence; // one action with its proof, in one file
 mod health; // alive, ready, metrics
 mod keys; // API keys
 mod me; // who am I, login, logout, links
+mod receipts; // that an entry is in the log
 mod retention; // how long runs are kept
 mod runs; // runs
 mod status; // the workspace in one answer
 mod subjects; // erasing and legal holds
 
 pub(crate) use {
-    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, keys::*, me::*, retention::*,
-    runs::*, status::*, subjects::*,
+    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, me::*,
+    receipts::*, retention::*, runs::*, status::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/actions", get(actions::list_actions))
         .route("/actions/{action}", get(actions::get_action))
         .route("/actions/{action}/explain", get(actions::explain_action))
+        .route("/actions/{action}/evidence", get(evidence::get_evidence))
         .route("/actions/{action}/withdraw", post(actions::withdraw_action))
         .route("/actions/{action}/resolve", post(actions::resolve_action))
         .route("/approvals", get(approvals::list_approvals))
@@ -66,6 +69,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/retention/prune", post(retention::prune_journal))
         .route("/retention/apply", post(retention::apply_retention))
         .route("/entries", get(entries::list_entries))
+        .route("/entries/{entry}/receipt", get(receipts::get_receipt))
         .route("/events", get(events::follow_events));
     let mcp = mcp::router(&app);
     Router::new()

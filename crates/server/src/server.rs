@@ -26,6 +26,7 @@ use crate::app::{App, Bundles};
 use crate::caller::secret_hash;
 use crate::clock::{SystemClock, SystemEntropy, secret};
 use crate::config::{Config, PLATFORM_LOG};
+use crate::cosigning::Cosigning;
 use crate::guard::{LOCAL_HOSTS, REQUESTS_MAX};
 use crate::local::LocalFile;
 use crate::payloads::Shelf;
@@ -129,7 +130,7 @@ impl Server {
             journal: as_journal(&journal),
             log,
             log_name: workspace.to_string(),
-            verifier_key,
+            verifier_key: verifier_key.clone(),
             store: views.clone(),
             follow,
             effector: connectors.clone(),
@@ -139,6 +140,16 @@ impl Server {
             limits: config.limits,
         })
         .await?;
+        let cosigning = match (&config.witnesses, VerifierKey::parse(&verifier_key)) {
+            (Some(policy), Some(key)) => Some(Arc::new(Cosigning::open(
+                &config.data,
+                policy,
+                (log, &key),
+                journal.clone(),
+                clock.clone(),
+            )?)),
+            _ => None,
+        };
         let mut bundles = Bundles::default();
         if let Some(bundle) = stored_bundle(&engine, &shelf, &mut notes).await? {
             connectors.replace(bundle::specs(&bundle).map_err(|fault| anyhow!(fault.detail))?)?;
@@ -170,6 +181,9 @@ impl Server {
             engine,
             views,
             journal,
+            shelf,
+            verifier_key,
+            cosigning,
             connectors,
             clock,
             entropy,
@@ -187,6 +201,9 @@ impl Server {
         });
         app.look_at_space();
         let tracker = TaskTracker::new();
+        if let Some(cosigning) = app.cosigning.clone() {
+            tracker.spawn(cosigning.run(config.witness_interval, app.stop.clone()));
+        }
         let router = routes::router(app.clone());
         // First the file, then the door: who sees the server ready finds its token.
         let local = LocalFile::write(&config.data, &url, &token, config.root_key_path().ok().as_deref())?;

@@ -1,9 +1,11 @@
 //! Stories over HTTP: the real server on a free port, a real journal, real policies, and a small HTTP tool server.
 
 mod bad_input; // every refusal: code, status, and nothing changed
+mod cosigning; // witnesses of our checkpoints
 mod doors; // hosts, origins, sessions, tokens
 mod erasure; // what is erased is gone
 mod errors; // codes and their pages
+mod evidence; // one action, packed and checked elsewhere
 mod matrix; // who may do what
 mod openapi; // the copy of the description
 mod prune; // segments that go

@@ -27,6 +27,8 @@ struct Kept {
     appends: u64,
     stop: Option<Stop>,
     stopped: bool,
+    /// The append before which the disk fills up, and how many are refused until there is room.
+    full: Option<(u64, u32)>,
     process: u64,
 }
 
@@ -47,6 +49,11 @@ impl Disk {
         kept.stopped = false;
         kept.process += 1;
         kept.process
+    }
+
+    /// From this append on (counted from 0) there is no room for a while: so many appends are refused.
+    pub fn fill(&self, append: u64, refusals: u32) {
+        self.kept.lock().expect("no panic while the lock is held").full = Some((append, refusals));
     }
 
     /// Whether the process of this number still runs.
@@ -187,23 +194,31 @@ impl StateStore for MemoryStore {
 }
 
 impl MemoryJournal {
-    fn take(&self, batch: Batch) -> bool {
+    /// `None` where nobody lives to hear of it.
+    fn take(&self, batch: Batch) -> Option<Result<journal::Durable, journal::Error>> {
         let mut kept = self.disk.kept.lock().expect("no panic while the lock is held");
         if kept.stopped || kept.process != self.process {
-            return false;
+            return None;
         }
         let this = kept.appends;
+        if let Some((append, left)) = &mut kept.full
+            && *append == this
+            && *left > 0
+        {
+            *left -= 1;
+            return Some(Err(journal::Error::DiskFull));
+        }
         kept.appends += 1;
         if kept.stop == Some(Stop::Before(this)) {
             kept.stopped = true;
-            return false;
+            return None;
         }
         for entry in batch.entries {
             assert_eq!(entry.seq, kept.entries.len() as u64, "positions are contiguous");
             kept.entries.push(entry.bytes);
         }
         kept.stopped = kept.stop == Some(Stop::After(this));
-        !kept.stopped
+        (!kept.stopped).then_some(Ok(journal::Durable))
     }
 
     fn slice(&self, from: u64, max: usize) -> Vec<Stored> {
@@ -224,8 +239,8 @@ impl MemoryJournal {
 
 impl Journal for MemoryJournal {
     fn append(&self, batch: Batch, done: Box<dyn FnOnce(Result<journal::Durable, journal::Error>) + Send>) {
-        if self.take(batch) {
-            done(Ok(journal::Durable));
+        if let Some(result) = self.take(batch) {
+            done(result);
         }
     }
 

@@ -154,14 +154,27 @@ pub fn play(story: &Story, stop: Option<Stop>, seed: u64) -> Ending {
     runtime.expect("a runtime can be made").block_on(Box::pin(live(story, stop, seed)))
 }
 
+/// Plays a story on a disk that is full when it comes to an append, and takes it again after so many refusals.
+pub fn play_on_full_disk(story: &Story, append: u64, refusals: u32, seed: u64) -> Ending {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("a runtime can be made").block_on(Box::pin(async {
+        let world = World::new(seed);
+        world.disk.fill(append, refusals);
+        live_in(&world, story, None).await
+    }))
+}
+
 async fn live(story: &Story, stop: Option<Stop>, seed: u64) -> Ending {
-    let world = World::new(seed);
+    live_in(&World::new(seed), story, stop).await
+}
+
+async fn live_in(world: &World, story: &Story, stop: Option<Stop>) -> Ending {
     world.crm.plan(story.faults.iter().copied());
     let (disk, crm) = (&world.disk, &world.crm);
     let process = disk.boot(stop);
     let mut published_strict = false;
     let first =
-        tokio::time::timeout(Duration::from_mins(5), visit(story, &world, process, &mut published_strict));
+        tokio::time::timeout(Duration::from_mins(5), visit(story, world, process, &mut published_strict));
     // A process that stopped never answers: the time-out is the client's.
     let outcome = tokio::select! {
         done = first => done.ok(),
@@ -172,7 +185,7 @@ async fn live(story: &Story, stop: Option<Stop>, seed: u64) -> Ending {
         Some(Ok(action)) if !stopped => action,
         _ => {
             let process = disk.boot(None);
-            let again = visit(story, &world, process, &mut published_strict).await;
+            let again = visit(story, world, process, &mut published_strict).await;
             again.expect("a process that is not stopped serves")
         }
     };
@@ -187,6 +200,17 @@ async fn died(disk: &Disk) {
     }
     // Calls that were already on their way still arrive outside.
     tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// What everybody does who is told that the disk is full: the same again, later.
+async fn patiently<T, F: Future<Output = Result<T, Error>>>(work: impl Fn() -> F) -> Result<T, Error> {
+    for _ in 0..60 {
+        match work().await {
+            Err(Error::NoRoom) => tokio::time::sleep(Duration::from_millis(700)).await,
+            done => return done,
+        }
+    }
+    panic!("the disk has room, and the engine does not notice");
 }
 
 /// The agent's part: its run, and its one call.
@@ -223,8 +247,8 @@ async fn visit(
     process: u64,
     published_strict: &mut bool,
 ) -> Result<Action, Error> {
-    let engine = Process::start(world, process).await?.engine;
-    let proposed = propose(&engine, story).await?;
+    let engine = patiently(|| Process::start(world, process)).await?.engine;
+    let proposed = patiently(|| propose(&engine, story)).await?;
     let agent = Actor::Agent("bot".parse().expect("a name"));
     // Durable before visible: whoever has an answer finds it on the disk.
     let promised = world.disk.entries().iter().any(|entry| entry.event.action() == Some(&proposed.id));
@@ -239,13 +263,14 @@ async fn visit(
             match story.reviewer {
                 Reviewer::Approves => {
                     if story.stricter && !*published_strict {
-                        publish(&engine, true).await?;
+                        patiently(|| publish(&engine, true)).await?;
                         *published_strict = true;
                     }
-                    drop(engine.answer(id, &person, Answer::Approve { seen }, None).await?);
+                    drop(patiently(|| engine.answer(id, &person, Answer::Approve { seen }, None)).await?);
                 }
                 Reviewer::Rejects => {
-                    drop(engine.answer(id, &person, Answer::Reject, Some("no".to_owned())).await?);
+                    let reason = || Some("no".to_owned());
+                    drop(patiently(|| engine.answer(id, &person, Answer::Reject, reason())).await?);
                 }
                 Reviewer::Away => {}
             }

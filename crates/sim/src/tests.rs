@@ -5,7 +5,7 @@ use kernel::action::Status;
 
 use crate::crm::Fault;
 use crate::memory::Stop;
-use crate::story::{Ending, Reviewer, Story, play, rebuild, reserved};
+use crate::story::{Ending, Reviewer, Story, play, play_on_full_disk, rebuild, reserved};
 
 fn story(tool: &'static str, level: &'static str, faults: &[Fault]) -> Story {
     Story { tool, level, faults: faults.to_vec(), reviewer: Reviewer::Approves, stricter: false }
@@ -194,6 +194,35 @@ fn a_stop_anywhere_repeats_no_effect_and_loses_none() {
         }
     }
     println!("{cases} stops");
+}
+
+/// Every story on a disk that fills up before any of its appends, and has room again a while later.
+#[test]
+fn a_full_disk_changes_no_ending() {
+    let mut cases = 0;
+    for tool in ["crm.read", "crm.once", "crm.keyed", "crm.wire"] {
+        for level in ["alone", "gate"] {
+            for faults in [vec![], vec![Fault::CutBefore], vec![Fault::CutAfter]] {
+                for reviewer in [Reviewer::Approves, Reviewer::Away] {
+                    if level != "gate" && reviewer != Reviewer::Approves {
+                        continue;
+                    }
+                    let story = Story { reviewer, ..story(tool, level, &faults) };
+                    let whole = play(&story, None, 7);
+                    for (append, refusals) in (0..whole.appends).flat_map(|append| [(append, 1), (append, 5)])
+                    {
+                        let ending = play_on_full_disk(&story, append, refusals, 7);
+                        let what = format!("SEED=7 {story:?} full at {append} for {refusals}");
+                        assert_eq!(ending.action.status, whole.action.status, "{what}");
+                        assert_eq!(ending.effects, whole.effects, "{what}");
+                        assert_eq!(kinds(&ending), kinds(&whole), "{what}");
+                        cases += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{cases} full disks");
 }
 
 fn judge_stop(story: &Story, stop: Stop, whole: &Ending) {

@@ -27,12 +27,13 @@ pub struct Policy {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Node {
-    Witness(WitnessKey),
-    /// INVARIANT: members stand before the group, and there are `threshold` of them at least.
-    Group {
-        threshold: usize,
-        members: Vec<usize>,
+    Witness {
+        key: WitnessKey,
+        /// Where it takes checkpoints, as the policy has it.
+        url: Option<String>,
     },
+    /// INVARIANT: members stand before the group, and there are `threshold` of them at least.
+    Group { threshold: usize, members: Vec<usize> },
 }
 
 /// Why a text is not a policy.
@@ -108,6 +109,23 @@ impl Policy {
         &self.logs
     }
 
+    /// The witnesses: name, key, and where they take checkpoints, if the policy says so.
+    pub fn witnesses(&self) -> impl Iterator<Item = (&str, &WitnessKey, Option<&str>)> {
+        self.nodes.iter().filter_map(|(name, node)| match node {
+            Node::Witness { key, url } => Some((name.as_str(), key, url.as_deref())),
+            Node::Group { .. } => None,
+        })
+    }
+
+    /// The same policy, for another log besides.
+    #[must_use]
+    pub fn with_log(mut self, key: VerifierKey) -> Self {
+        if !self.logs.contains(&key) {
+            self.logs.push(key);
+        }
+        self
+    }
+
     /// Holds a checkpoint's note against the policy.
     pub fn check(&self, note: &str) -> Result<Trusted, Rejected> {
         let note = Note::parse(note).map_err(Rejected::Note)?;
@@ -128,7 +146,7 @@ impl Policy {
         let mut saw: Vec<bool> = Vec::new();
         for (name, node) in &self.nodes {
             let seen = match node {
-                Node::Witness(key) => {
+                Node::Witness { key, .. } => {
                     let found = key.cosigned(&note).map_err(|_| Rejected::WitnessSignature(name.clone()))?;
                     seen_by.extend(found.map(|found| (name.clone(), found.time)));
                     found.is_some()
@@ -176,7 +194,8 @@ impl<'a> Reader<'a> {
             [] => Ok(()),
             [first, ..] if first.starts_with(b"#") => Ok(()),
             [b"log", key] | [b"log", key, _] => self.log(key),
-            [b"witness", name, key] | [b"witness", name, key, _] => self.witness(name, key),
+            [b"witness", name, key] => self.witness(name, key, None),
+            [b"witness", name, key, url] => self.witness(name, key, Some(shown(url))),
             [b"group", name, threshold, members @ ..] => self.group(name, threshold, members),
             [b"quorum", name] => self.quorum(name),
             [word @ (b"log" | b"witness" | b"group" | b"quorum"), ..] => {
@@ -201,16 +220,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn witness(&mut self, name: &'a [u8], key: &[u8]) -> Result<(), String> {
+    fn witness(&mut self, name: &'a [u8], key: &[u8], url: Option<String>) -> Result<(), String> {
         let key = std::str::from_utf8(key)
             .ok()
             .and_then(WitnessKey::parse)
             .ok_or_else(|| format!("`{}` is not the key of a witness", shown(key)))?;
-        let same = |node: &Node| matches!(node, Node::Witness(known) if known.public() == key.public());
+        let same =
+            |node: &Node| matches!(node, Node::Witness { key: known, .. } if known.public() == key.public());
         if self.nodes.iter().any(|(_, node)| same(node)) {
             return Err("the witness' key stands there already".to_owned());
         }
-        self.define(name, Node::Witness(key))
+        self.define(name, Node::Witness { key, url })
     }
 
     fn group(&mut self, name: &'a [u8], threshold: &[u8], members: &[&'a [u8]]) -> Result<(), String> {

@@ -10,7 +10,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use kernel::clock::Entropy;
 use kernel::digest::Digest;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -19,7 +19,6 @@ use crate::error::Error;
 pub const KEY_NUMBER_BYTES: usize = 8;
 /// The largest plain payload.
 pub(crate) const BYTES_MAX: usize = 8 << 20;
-const DOMAIN: &[u8] = b"countersign/payload/v1\0";
 
 /// A payload, sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +31,21 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
+/// A payload, opened, with what its commitment was made of.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// Whoever is given it can show that the bytes are those of the commitment.
+    pub salt: [u8; 32],
+    /// The plain bytes.
+    pub plain: Vec<u8>,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opened({} bytes)", self.plain.len())
+    }
+}
+
 pub(crate) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac =
         <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
@@ -39,10 +53,6 @@ pub(crate) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
-}
-
-fn commitment(salt: &[u8], plain: &[u8]) -> Digest {
-    Digest(Sha256::new().chain_update(DOMAIN).chain_update(salt).chain_update(plain).finalize().into())
 }
 
 fn about(commitment: &Digest, subject: &Digest) -> Vec<u8> {
@@ -62,7 +72,7 @@ pub(crate) fn seal(
     }
     let salt_key = Zeroizing::new(mac(key, &[b"salt"]));
     let salt = mac(&*salt_key, &[scope.as_bytes(), &[0], plain]);
-    let commitment = commitment(&salt, plain);
+    let commitment = Digest::commitment(&salt, plain);
     let mut nonce = [0; 24];
     entropy.fill(&mut nonce);
     let inner = Zeroizing::new([&salt[..], plain].concat());
@@ -83,7 +93,7 @@ pub(crate) fn open(
     bytes: &[u8],
     expected: &Digest,
     subject: &Digest,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Opened, Error> {
     let (nonce, sealed) =
         bytes.get(8..).and_then(|rest| rest.split_first_chunk::<24>()).ok_or(Error::Damaged)?;
     let cipher = XChaCha20Poly1305::new(key.into());
@@ -91,5 +101,9 @@ pub(crate) fn open(
     let inner = cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| Error::Damaged)?;
     let inner = Zeroizing::new(inner);
     let (salt, plain) = inner.split_first_chunk::<32>().ok_or(Error::Damaged)?;
-    if commitment(salt, plain) == *expected { Ok(plain.to_vec()) } else { Err(Error::Damaged) }
+    if Digest::commitment(salt, plain) == *expected {
+        Ok(Opened { salt: *salt, plain: plain.to_vec() })
+    } else {
+        Err(Error::Damaged)
+    }
 }

@@ -13,7 +13,7 @@ mod tests;
 mod vault; // data keys by subject
 
 pub use envelope::KEY_NUMBER_BYTES;
-pub use envelope::Sealed;
+pub use envelope::{Opened, Sealed};
 pub use error::Error;
 pub use root::RootKey;
 pub use signing::LogKey;

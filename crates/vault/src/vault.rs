@@ -17,7 +17,7 @@ use kernel::digest::Digest;
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
-use crate::envelope::{self, Sealed};
+use crate::envelope::{self, Opened, Sealed};
 use crate::error::Error;
 use crate::root::RootKey;
 use crate::signing::LogKey;
@@ -112,6 +112,11 @@ impl Vault {
         commitment: &Digest,
         subject: &Digest,
     ) -> Result<Vec<u8>, Error> {
+        Ok(self.disclose(bytes, commitment, subject)?.plain)
+    }
+
+    /// The same, with the salt: for those who shall be able to check the commitment themselves.
+    pub fn disclose(&self, bytes: &[u8], commitment: &Digest, subject: &Digest) -> Result<Opened, Error> {
         let number = envelope::key_of(bytes)?;
         let key = {
             let state = self.state.lock().expect("no panic while the lock is held");

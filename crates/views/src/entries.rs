@@ -16,6 +16,8 @@ pub(crate) const OF_ACTION: &str = "SELECT seq, bytes FROM entries INDEXED BY en
      WHERE action = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 pub(crate) const OF_RUN: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_run \
      WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+pub(crate) const PUBLISHED: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_bundle \
+     WHERE kind = 'bundle.published' AND json_extract(bytes, '$.body.bundle') = ?1 ORDER BY seq DESC LIMIT 1";
 pub(crate) const OF_SUBJECT: &str = "SELECT locator FROM payloads WHERE subject = ?1 ORDER BY seq";
 pub(crate) const PAYLOAD: &str = "SELECT subject, locator FROM payloads WHERE commitment = ?1";
 
@@ -68,6 +70,11 @@ impl Views {
     pub fn entries_of_action(&self, action: &ActionId) -> Result<Vec<EntryItem>, Error> {
         let found = self.read_entries(OF_ACTION, (action.as_str(), -1, OF_ACTION_MAX))?;
         Ok(found.into_iter().map(|(_, item)| item).collect())
+    }
+
+    /// The last entry that brought this bundle into force.
+    pub fn published(&self, bundle: &Digest) -> Result<Option<EntryItem>, Error> {
+        Ok(self.read_entries(PUBLISHED, [bundle.to_string()])?.pop().map(|(_, item)| item))
     }
 
     /// Entries of a run, oldest first.

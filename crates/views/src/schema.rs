@@ -28,6 +28,7 @@ CREATE TABLE entries(
     seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL,
     run TEXT, action TEXT, approval TEXT, bytes TEXT NOT NULL);
 CREATE INDEX entries_run ON entries(run) WHERE run IS NOT NULL;
+CREATE INDEX entries_bundle ON entries(kind) WHERE kind = 'bundle.published';
 CREATE INDEX entries_action ON entries(action) WHERE action IS NOT NULL;
 
 CREATE TABLE payloads(

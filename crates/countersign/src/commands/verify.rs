@@ -14,6 +14,20 @@ use crate::failure::Failure;
 use crate::output::{Out, visible};
 
 pub(super) fn run(global: &Global, args: Verify, out: &Out) -> Result<()> {
+    if let Some(file) = &args.evidence {
+        return super::evidence::verify(file, args.policy.as_deref(), out);
+    }
+    if let (Some(file), Some(policy)) = (&args.receipt, &args.policy) {
+        return super::receipt::verify(file, policy, out);
+    }
+    if let (Some(place), Some(policy)) = (&args.log, &args.policy) {
+        return super::published::verify(global, place, policy, args.since.as_deref(), args.all, out);
+    }
+    if args.policy.is_some() {
+        return Err(Failure::usage("a policy is for --evidence, --receipt and --log")
+            .hint("a data directory names its own keys: compare them with `countersign keys log`")
+            .into());
+    }
     let dir = args.dir.unwrap_or_else(|| global.data.clone());
     if !dir.is_dir() {
         return Err(Failure::usage(format!("`{}` is not a folder", dir.display()))

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::shop::{Shop, root, transcript};
 
 /// Plays the example's recordings with the scripted agent.
-fn play(shop: &Shop) {
+pub(crate) fn play(shop: &Shop) {
     let key = shop.key("--agent", "shop-agent");
     let url = shop_url(shop);
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_countersign")).with_file_name("retail-agent");

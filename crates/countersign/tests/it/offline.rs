@@ -19,7 +19,9 @@ fn every_command_explains_itself() {
         "actions",
         "approvals",
         "explain",
+        "evidence",
         "verify",
+        "witness",
         "rebuild",
         "keys",
         "connector",
@@ -47,7 +49,10 @@ fn the_help_lists_the_commands() {
           actions     List actions
           approvals   Look at requests for a countersignature and answer them
           explain     Tell the whole story of one action: why, by which rules, on which facts
-          verify      Check the journal of a data directory, offline
+          evidence    Pack one action with its proof into a file that anybody can check without the server
+          receipt     Write the receipt of an entry: the proof that it is in the log, for anybody to check
+          verify      Check the journal of a data directory, evidence, a receipt, or a published log
+          witness     Cosign the checkpoints of logs, and never two histories of one
           rebuild     Build state and views again from the journal, with the server stopped
           keys        Make, list and revoke API keys; make console login links
           erase       Erase what is held about a subject: nobody can read it again, the proof stays

@@ -33,7 +33,8 @@ pub(crate) async fn list_entries(
     Ok(Answer(entries.into_iter().map(|item| item.entry).collect()))
 }
 
-/// The last signed checkpoint of the workspace's log, as a C2SP signed note.
+/// The last signed checkpoint of the workspace's log, as a C2SP signed note; where there are witnesses, the last one that
+/// enough of them cosigned.
 #[utoipa::path(get, path = "/log/{workspace}/checkpoint", params(("workspace" = String, Path)), responses((status = 200, content_type = "text/plain", body = String)))]
 pub(crate) async fn get_checkpoint(
     State(app): State<Arc<App>>,
@@ -45,6 +46,6 @@ pub(crate) async fn get_checkpoint(
     if workspace != app.workspace.as_str() {
         return Err(not_found());
     }
-    let note = app.journal.checkpoint(app.log).ok_or_else(not_found)?;
+    let note = app.checkpoint().ok_or_else(not_found)?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }

@@ -11,13 +11,15 @@ use http::header::CONTENT_TYPE;
 use kernel::clock::Millis;
 use serde_json::json;
 
-use super::status::{degraded, warnings};
+use super::status::{degraded, warnings, watched};
 use crate::app::App;
+use crate::cosigning::Seen;
 use crate::problem::Fault;
 
 /// The process is alive; what is wrong is named.
 pub(super) async fn healthz(State(app): State<Arc<App>>) -> Answer<serde_json::Value> {
-    let degraded: Vec<String> = app.notes.iter().cloned().chain(degraded(&app)).collect();
+    let degraded: Vec<String> =
+        app.notes.iter().cloned().chain(degraded(&app)).chain(watched(&app)).collect();
     let policy = if app.bundle().is_some() { "in_force" } else { "none: every action is refused" };
     Answer(json!({
         "alive": true,
@@ -110,6 +112,17 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fau
                 .map(|one| (label("connector", one.name.as_str()), one.in_flight as u64))
                 .collect();
             put("connector_in_flight", "gauge", "Calls on their way.", rows);
+            if let Some(cosigning) = &app.cosigning {
+                let seen = cosigning.witnesses();
+                let rows = |value: fn(&Seen) -> u64| {
+                    seen.iter().map(|(name, seen)| (label("witness", name), value(seen))).collect()
+                };
+                put("witness_size", "gauge", "Entries that a witness cosigned last.", rows(|seen| seen.size));
+                let failing = rows(|seen| u64::from(seen.failing.is_some()));
+                put("witness_failing", "gauge", "1 while a witness does not cosign.", failing);
+                let disputes = one(cosigning.disputes());
+                put("log_disputes", "gauge", "Witnesses that hold another history of the log.", disputes);
+            }
             Ok(out)
         })
         .await?;

@@ -34,6 +34,7 @@ pub(crate) async fn get_status(
                 workspace: app.workspace.to_string(),
                 setup: setup(app)?,
                 bundle: app.bundle().map(|bundle| bundle.bundle().to_string()),
+                verifier_key: app.verifier_key.clone(),
                 entries: head.durable,
                 views_behind: head.durable.saturating_sub(head.applied),
                 checkpoint_size: note.as_deref().and_then(show::checkpoint_size).unwrap_or(0),
@@ -71,6 +72,7 @@ fn attention(app: &App, handed_over: u64) -> Vec<String> {
     let mut out = app.notes.clone();
     out.extend(degraded(app));
     out.extend(warnings(app));
+    out.extend(watched(app));
     if app.bundle().is_none() {
         out.push("No policy is in force: every action is refused. Run `countersign apply DIR`.".to_owned());
     }
@@ -87,6 +89,11 @@ fn attention(app: &App, handed_over: u64) -> Vec<String> {
     out
 }
 
+/// What the witnesses say. It stops no work.
+pub(crate) fn watched(app: &App) -> Vec<String> {
+    app.cosigning.as_ref().map(|cosigning| cosigning.attention()).unwrap_or_default()
+}
+
 /// Why the server is not as it should be.
 pub(crate) fn degraded(app: &App) -> Vec<String> {
     let stats = app.engine.stats();
@@ -98,12 +105,19 @@ pub(crate) fn degraded(app: &App) -> Vec<String> {
     if let Some(why) = app.space.stop() {
         out.push(format!("No new work is taken: {why}. To go on: {}.", why.hint()));
     }
+    if health.disk_full {
+        out.push(
+            "The disk is full: nothing is decided until there is room. What waits stays; reading goes on."
+                .to_owned(),
+        );
+    }
     if let Some(cause) = health.checkpoint_failed {
         out.push(format!("The last checkpoint could not be written: {cause}"));
     }
     if let Some(cause) = stats.views_failed {
         out.push(format!(
-            "The lists no longer follow the journal: {cause}. Restart, or run `countersign rebuild`."
+            "The lists cannot follow the journal: {cause}. It is tried again; if it stays, stop the server and run \
+             `countersign rebuild`."
         ));
     }
     if stats.clock_off != 0 {

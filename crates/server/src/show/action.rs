@@ -1,7 +1,6 @@
 //! An action, with the sentence that tells its agent what to do.
 
 use kernel::action::{Action, SettledBy, Status};
-use kernel::event::Event;
 use kernel::id::AgentId;
 use kernel::ports::{FailureClass, Output};
 use kernel::refusal::Refusal;
@@ -12,21 +11,19 @@ use crate::problem::Fault;
 
 use super::words::{self, Told};
 
-/// The action as it stands, at once where everything is at hand, else after a look into the views.
+/// The action as it stands, at once where everything is at hand, else after a look into the views: they lag behind, and
+/// who waits for an answer should not wait for them.
 pub(crate) async fn action_now(
     app: &std::sync::Arc<App>,
     action: Action,
     agent: AgentId,
 ) -> Result<api::Action, Fault> {
-    let needs_views = match action.status {
-        Status::Refused | Status::Rejected | Status::Unknown => true,
-        Status::Failed => action.output.is_none(),
-        _ => false,
-    };
-    if needs_views {
-        return app.look(move |app| self::action(app, &action, &agent, true)).await;
+    if action.status != Status::Rejected
+        && let Ok(shown) = self::action(app, &action, &agent, true)
+    {
+        return Ok(shown);
     }
-    self::action(app, &action, &agent, true)
+    app.look(move |app| self::action(app, &action, &agent, true)).await
 }
 
 /// The action for the wire. `whole`: with output and with why it stopped, which lists leave out.
@@ -96,20 +93,10 @@ fn told(app: &App, action: &Action) -> Result<Told, Fault> {
             }
         }
         Status::Refused | Status::Failed | Status::Unknown if action.output.is_none() => {
-            for item in app.views.entries_of_action(&action.id)? {
-                let name = match &item.entry.event {
-                    Event::ActionDecided(decided) => {
-                        told.rules = super::explain::rules(app, &decided.bundle, &decided.rules);
-                        continue;
-                    }
-                    Event::ActionRefused { .. } => "difference",
-                    Event::ActionFailed { .. } | Event::ActionUnknown { .. } => "cause",
-                    _ => continue,
-                };
-                if let Some(commitment) = item.entry.commits.get(name) {
-                    told.why = app.text(commitment)?;
-                }
+            if let Some((bundle, rules)) = &action.judged {
+                told.rules = super::explain::rules(app, bundle, rules);
             }
+            told.why = action.why.as_ref().map(|why| app.text(why)).transpose()?.flatten();
         }
         _ => {}
     }

@@ -121,6 +121,13 @@ pub(super) fn config(dir: &TempDir) -> Config {
     config
 }
 
+/// Starts a server on a directory, with a configuration.
+pub(super) async fn start_with(dir: &TempDir, mut other: Config) -> Running {
+    let Config { listen, root_key_file, .. } = config(dir);
+    (other.listen, other.root_key_file) = (listen, root_key_file);
+    Server::start(other).await.unwrap()
+}
+
 /// Starts a server on a directory.
 pub(super) async fn start(dir: &TempDir) -> Running {
     Server::start(config(dir)).await.unwrap()

@@ -52,6 +52,20 @@ fn a_quorum_is_counted_as_written() {
 }
 
 #[test]
+fn witnesses_are_where_the_policy_says() {
+    let text = format!(
+        "witness a {} https://w.example/x\nwitness b {}\nquorum none\n",
+        witness_key(1),
+        witness_key(2)
+    );
+    let policy = Policy::parse(text.as_bytes()).unwrap();
+    let told: Vec<_> = policy.witnesses().map(|(name, key, url)| (name, key.name(), url)).collect();
+    assert_eq!(told, [("a", "w1", Some("https://w.example/x")), ("b", "w2", None)]);
+    let twice = policy.with_log(log_key()).with_log(log_key());
+    assert_eq!(twice.logs(), [log_key()]);
+}
+
+#[test]
 fn nobody_is_asked_where_nobody_need_be() {
     let text = format!("log {}\nquorum none\n", log_key().encode());
     let policy = Policy::parse(text.as_bytes()).unwrap();

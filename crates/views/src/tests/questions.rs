@@ -190,6 +190,7 @@ fn no_question_reads_a_whole_table() {
         (entries::ONE, 1),
         (entries::FROM, 2),
         (entries::OF_ACTION, 3),
+        (entries::PUBLISHED, 1),
         (entries::OF_RUN, 3),
         (entries::PAYLOAD, 1),
         (overview::TOTALS, 1),

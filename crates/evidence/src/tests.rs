@@ -1,0 +1,6 @@
+//! Packs, whole and tampered with.
+
+mod forged; // a server that lies in its own log
+mod hostile; // files that are no packs
+mod tampered; // every part of a true pack, changed
+mod world; // a log of one shop
