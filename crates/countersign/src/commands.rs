@@ -15,6 +15,7 @@ mod lint;
 mod published; // a log, as seen from outside
 mod rebuild;
 mod receipt;
+mod retention;
 mod runs;
 mod serve;
 mod status;
@@ -51,6 +52,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Keys(command) => wait(keys::run(&global, command, out)),
         Command::Erase(args) => wait(subject::erase(&global, args, out)),
         Command::Hold(args) => wait(subject::hold(&global, args, out)),
+        Command::Retention(args) => wait(retention::run(&global, args, out)),
         Command::Connector(command) => wait(connector::run(&global, command, out)),
         Command::Doctor(args) => wait(doctor::run(&global, &args, out)),
         Command::Bench(args) => bench::run(&global, &args, out),

@@ -68,6 +68,7 @@ fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
                     "size": log.size,
                     "root": hex(&log.root),
                     "checkpoint_size": log.checkpoint_size,
+                    "pruned": log.pruned.as_ref().map_or(0, |pruned| pruned.first),
                     "payloads": log.payloads,
                     "payloads_missing": log.payloads_missing,
                     "verifier_key": log.vkey,
@@ -90,6 +91,9 @@ fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
             log.size,
             log.payloads
         ))?;
+        if let Some(pruned) = &log.pruned {
+            out.line(format!("  begins at   entry {}; those before were pruned, on record", pruned.first))?;
+        }
         out.line(format!("  root        {}", hex(&log.root)))?;
         match log.checkpoint_size {
             Some(size) => {
