@@ -121,6 +121,9 @@ pub(crate) struct Serve {
     /// Seconds between two rounds of asking them
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3_600))]
     pub(crate) witness_interval: u16,
+    /// Let everybody who reaches the server read the log: checkpoint, tiles, entries (no payloads)
+    #[arg(long, env = "COUNTERSIGN_PUBLISH_LOG")]
+    pub(crate) publish_log: bool,
     /// Host names under which browsers and agents may address the server; may be repeated
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,

@@ -14,6 +14,7 @@ mod file; // the journal in files
 mod frame; // the unit of a segment file
 mod front; // a journal whose first segments were pruned
 mod group; // what goes into one write
+mod hashes; // the hashes of a log's tree in files
 mod head; // where every log stood when a segment began
 mod index; // where entries lie, roughly
 mod journal; // the traits, and what goes in and out
@@ -33,8 +34,10 @@ mod tests;
 mod verify; // checking the files without a server
 mod writer; // group commit, as a pipeline
 
+pub use disk::RealDisk;
 pub use error::{Error, Fault, FaultKind};
 pub use file::{FileJournal, Options};
+pub use hashes::{Hashes, HashesError};
 pub use journal::{
     Backend, Batch, Done, Durable, ENTRY_BYTES_MAX, Head, Health, Journal, Locator, LogId, NewEntry,
     PAYLOAD_BYTES_MAX, PayloadAt, SUBJECT_BYTES_MAX, SealedPayload, Stored,

@@ -6,6 +6,7 @@ mod damage; // every flipped byte is found
 mod disk; // what a failing disk does
 mod faults; // every way to stop, at every write
 mod full; // a disk without room
+mod hashes; // proofs from files of hashes
 mod memory; // a disk in memory, moody on demand
 mod pace; // figures, where asked for
 mod prune; // segments taken away from the front

@@ -47,6 +47,10 @@ pub(crate) struct App {
     pub(crate) shelf: Arc<Shelf>,
     /// Key of the workspace's log.
     pub(crate) verifier_key: String,
+    /// Hashes of the log's tree, unless they are damaged.
+    pub(crate) hashes: Option<journal::Hashes>,
+    /// Whether everybody may read the log.
+    pub(crate) publish_log: bool,
     /// Witnesses of the log, where there are any.
     pub(crate) cosigning: Option<Arc<Cosigning>>,
     pub(crate) connectors: Arc<Connectors>,

@@ -30,6 +30,8 @@ pub struct Config {
     pub root_key: Option<String>,
     /// Host names, besides those of loopback, under which the server may be addressed.
     pub allowed_hosts: Vec<String>,
+    /// Whether everybody who reaches the server may read the log: checkpoint, tiles, entries.
+    pub publish_log: bool,
     /// Bytes that the data directory may take; at it no new proposals are taken.
     pub quota: Option<u64>,
     /// Free bytes on the disk below which somebody is told.
@@ -61,6 +63,7 @@ impl Config {
             root_key_file: None,
             root_key: None,
             allowed_hosts: vec![],
+            publish_log: false,
             segment_bytes: journal::Options::default().segment_bytes,
             quota: None,
             low_space: LOW_SPACE,

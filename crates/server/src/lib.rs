@@ -22,6 +22,7 @@ mod mcp; // the gateway's host
 mod openapi; // the description of `/v1`
 mod payloads; // sealing and opening, over vault, views and journal
 mod problem; // refusals and errors as problem details
+mod proofs; // proofs about the log
 mod prune; // taking whole segments away
 mod rebuild; // views made anew, offline
 mod routes; // one file for each resource

@@ -54,6 +54,7 @@ use crate::routes;
         routes::get_receipt,
         routes::follow_events,
         routes::get_checkpoint,
+        routes::get_tile,
     ),
     components(schemas(api::Problem, api::FileProblem))
 )]

@@ -68,6 +68,7 @@ impl App {
         }
         self.engine.record_pruned(record(first, &ours, Some(base)), holds, by).await?;
         self.look(move |app| {
+            app.keep_hashes()?;
             app.journal.prune(first).map_err(Fault::internal)?;
             base::remove_older(&app.data, applied).map_err(Fault::internal)
         })

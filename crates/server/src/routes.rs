@@ -5,11 +5,12 @@ mod approvals; // the inbox
 mod bundle; // apply, files in force, rules, agents
 mod connectors; // connectors and their test
 mod docs; // OpenAPI and the pages of errors
-mod entries; // entries of the log, and its checkpoint
+mod entries; // entries of the log
 mod events; // the live stream
 mod evidence; // one action with its proof, in one file
 mod health; // alive, ready, metrics
 mod keys; // API keys
+mod log; // the log as the world reads it
 mod me; // who am I, login, logout, links
 mod receipts; // that an entry is in the log
 mod retention; // how long runs are kept
@@ -18,8 +19,8 @@ mod status; // the workspace in one answer
 mod subjects; // erasing and legal holds
 
 pub(crate) use {
-    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, me::*,
-    receipts::*, retention::*, runs::*, status::*, subjects::*,
+    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, log::*,
+    me::*, receipts::*, retention::*, runs::*, status::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -74,7 +75,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let mcp = mcp::router(&app);
     Router::new()
         .nest("/v1", v1)
-        .route("/log/{workspace}/checkpoint", get(entries::get_checkpoint))
+        .route("/log/{workspace}/checkpoint", get(log::get_checkpoint))
+        .route("/log/{workspace}/tile/{*name}", get(log::get_tile))
         .route("/openapi.json", get(docs::openapi))
         .route("/docs/errors/{code}", get(docs::error_page))
         .route("/healthz", get(health::healthz))

@@ -32,7 +32,7 @@ use crate::local::LocalFile;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
 use crate::space::{self, Space};
-use crate::{base, bundle, listen, routes, sweep};
+use crate::{base, bundle, listen, proofs, routes, sweep};
 
 /// The views' file in the data directory.
 pub(crate) const VIEWS_FILE: &str = "views.db";
@@ -90,6 +90,8 @@ struct Ground {
     views: Arc<Views>,
     log: journal::LogId,
     platform: journal::LogId,
+    /// Hashes of the workspace's log, unless they are damaged.
+    hashes: Option<journal::Hashes>,
     verifier_key: String,
     first: bool,
     notes: Vec<String>,
@@ -113,7 +115,7 @@ impl Server {
             let (config, entropy, clock) = (config.clone(), entropy.clone(), clock.clone());
             tokio::task::spawn_blocking(move || open(&config, &entropy, &*clock)).await??
         };
-        let Ground { vault, journal, views, log, platform, verifier_key, first, mut notes } = ground;
+        let Ground { vault, journal, views, hashes, log, platform, verifier_key, first, mut notes } = ground;
         let cosigning = match (&config.witnesses, VerifierKey::parse(&verifier_key)) {
             (Some(policy), Some(key)) => Some(Arc::new(Cosigning::open(
                 &config.data,
@@ -184,6 +186,8 @@ impl Server {
             shelf,
             verifier_key,
             cosigning,
+            hashes,
+            publish_log: config.publish_log,
             connectors,
             clock,
             entropy,
@@ -284,6 +288,15 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         drop(views);
         views = base::restore(&config.data, &path, &*journal, log)?;
     }
+    let front = first_entry(&*journal, log)?;
+    let hashes = match proofs::open(&config.data, &*journal, (log, &config.workspace), front) {
+        Ok(hashes) => Some(hashes),
+        Err(error) => {
+            tracing::error!(%error, "there are no proofs of the log");
+            notes.push(format!("There are no proofs of the log: {error}."));
+            None
+        }
+    };
     if let Some(wiped) = opened.wiped {
         tracing::warn!(%wiped, "the views are built anew from the journal");
     }
@@ -291,6 +304,7 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         vault,
         journal,
         views: Arc::new(views),
+        hashes,
         log,
         platform,
         verifier_key,

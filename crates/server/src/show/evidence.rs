@@ -61,7 +61,7 @@ fn too_much(what: String) -> Fault {
 }
 
 fn entry(app: &App, item: &EntryItem, note: &str) -> Result<PackedEntry, Fault> {
-    let receipt = receipt::of(app, item.entry.seq, note, None)?;
+    let receipt = receipt::of(app, item, note, None)?;
     Ok(PackedEntry { entry: item.text.clone(), proof: receipt.encode() })
 }
 

@@ -1,6 +1,6 @@
 //! Receipts: that an entry is in the log, against a checkpoint that somebody outside can know.
 
-use tlog::{Hash, Receipt};
+use tlog::{Checkpoint, Note, Receipt};
 use views::EntryItem;
 
 use crate::app::App;
@@ -11,13 +11,15 @@ use super::explain::checkpoint_size;
 /// The receipt of an entry, with the entry itself as its extra data: one file says what was recorded and proves it.
 pub(crate) fn receipt(app: &App, item: &EntryItem) -> Result<String, Fault> {
     let note = checkpoint_over(app, item.entry.seq)?;
-    Ok(of(app, item.entry.seq, &note, Some(item.text.clone().into_bytes()))?.encode())
+    Ok(of(app, item, &note, Some(item.text.clone().into_bytes()))?.encode())
 }
 
-/// The receipt of an entry against a checkpoint.
-pub(super) fn of(app: &App, seq: u64, note: &str, extra: Option<Vec<u8>>) -> Result<Receipt, Fault> {
-    let size = checkpoint_size(note).unwrap_or_default();
-    let path: Vec<Hash> = app.journal.prove(app.log, seq, size).map_err(Fault::internal)?;
+/// The receipt of an entry against a checkpoint of ours.
+pub(super) fn of(app: &App, item: &EntryItem, note: &str, extra: Option<Vec<u8>>) -> Result<Receipt, Fault> {
+    let claimed = Note::parse(note).map_err(Fault::internal)?;
+    let checkpoint = Checkpoint::claimed(&claimed).map_err(Fault::internal)?;
+    let (seq, size) = (item.entry.seq, checkpoint.size());
+    let path = app.prove(seq, item.text.as_bytes(), size, checkpoint.root())?;
     Receipt::new(seq, path, extra, note.to_owned()).map_err(Fault::internal)
 }
 
