@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::witness::{Next, read_answer};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use journal::{Backend, LogId};
 use kernel::clock::{Clock, Millis};
 use tlog::{AddCheckpoint, Checkpoint, Note, Policy, VerifierKey, WitnessKey, with_signatures};
@@ -88,6 +88,16 @@ impl Cosigning {
         let store = Store::open(data)?;
         let kept = store.cosigned(key.name())?.filter(|note| policy.check(note).is_ok());
         let trusted = kept.and_then(|note| Some((size_of(&note)?, note)));
+        let head = journal.head(log).size;
+        if let Some((size, _)) = trusted.as_ref().filter(|(size, _)| *size > head) {
+            bail!(
+                "witnesses cosigned {size} entries of the log `{}`, and {head} are there: this is an older copy of it. \
+                 Going on would make a second history under one key; restore the newest backup, or move `{}` away if you \
+                 know what became of the rest",
+                key.name(),
+                store.file(key.name()).display()
+            );
+        }
         let seen = witnesses.iter().map(|witness| (witness.name.clone(), Seen { size: 0, failing: None }));
         let state =
             State { seen: seen.collect(), latest: trusted.clone(), trusted, disputes: store.disputes()? };

@@ -114,6 +114,16 @@ impl Server {
             tokio::task::spawn_blocking(move || open(&config, &entropy, &*clock)).await??
         };
         let Ground { vault, journal, views, log, platform, verifier_key, first, mut notes } = ground;
+        let cosigning = match (&config.witnesses, VerifierKey::parse(&verifier_key)) {
+            (Some(policy), Some(key)) => Some(Arc::new(Cosigning::open(
+                &config.data,
+                policy,
+                (log, &key),
+                journal.clone(),
+                clock.clone(),
+            )?)),
+            _ => None,
+        };
         let shelf = Arc::new(Shelf::new(vault.clone(), views.clone(), journal.clone()));
         let connectors =
             Arc::new(Connectors::new(Setup { clock: clock.clone(), digest: policy::manifest_digest }));
@@ -140,16 +150,6 @@ impl Server {
             limits: config.limits,
         })
         .await?;
-        let cosigning = match (&config.witnesses, VerifierKey::parse(&verifier_key)) {
-            (Some(policy), Some(key)) => Some(Arc::new(Cosigning::open(
-                &config.data,
-                policy,
-                (log, &key),
-                journal.clone(),
-                clock.clone(),
-            )?)),
-            _ => None,
-        };
         let mut bundles = Bundles::default();
         if let Some(bundle) = stored_bundle(&engine, &shelf, &mut notes).await? {
             connectors.replace(bundle::specs(&bundle).map_err(|fault| anyhow!(fault.detail))?)?;

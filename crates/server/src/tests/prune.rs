@@ -14,9 +14,10 @@ const ONE_DAY: &str = "[classes.standard]\ndays = 1\nreason = \"invented people\
 const SMALL: u64 = 30_000;
 
 fn segments(data: &Path) -> BTreeMap<String, Vec<u8>> {
-    let names = std::fs::read_dir(data.join("journal")).unwrap().map(|item| item.unwrap().file_name());
-    let names = names.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".seg"));
-    names.map(|name| (name.clone(), std::fs::read(data.join("journal").join(name)).unwrap())).collect()
+    let paths = std::fs::read_dir(data.join("journal")).unwrap().map(|item| item.unwrap().path());
+    let segments = paths.filter(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    segments.map(|path| (name(&path), std::fs::read(&path).unwrap())).collect()
 }
 
 impl Story {

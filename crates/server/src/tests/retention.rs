@@ -57,7 +57,7 @@ impl Story {
         let mut files = folder(self.world.tools);
         files.insert("retention.toml".to_owned(), classes.to_owned());
         let pilot = files.get_mut("agents/other-agent.toml").unwrap();
-        pilot.push_str(&format!("retention = \"{class}\"\n"));
+        *pilot = format!("{pilot}retention = \"{class}\"\n");
         let workspace = files.get_mut("workspace.toml").unwrap();
         *workspace = workspace.replace("title = \"Shop\"", &format!("title = \"{title}\""));
         let shop = files.get_mut("connectors/shop.toml").unwrap();
