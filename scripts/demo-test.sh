@@ -26,6 +26,7 @@ scripts/tour.py docs/guide/tour.md
 scripts/tour.py docs/guide/proofs.md
 scripts/tour.py docs/guide/evidence.md
 scripts/tour.py docs/guide/witness.md
+scripts/tour.py docs/guide/retention.md
 scripts/tour.py docs/guide/erasure.md
 scripts/demo.sh
 scripts/demo.sh --stop

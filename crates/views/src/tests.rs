@@ -1,5 +1,6 @@
 //! Stories of the views.
 
+mod base; // what pruning leaves
 mod questions;
 mod same;
 mod speed;

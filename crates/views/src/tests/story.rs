@@ -110,7 +110,7 @@ impl Story {
         bytes
     }
 
-    fn add(&mut self, event: Event) {
+    pub(super) fn add(&mut self, event: Event) {
         self.add_with(event, &[]);
     }
 
