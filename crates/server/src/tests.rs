@@ -6,6 +6,7 @@ mod doors; // hosts, origins, sessions, tokens
 mod erasure; // what is erased is gone
 mod errors; // codes and their pages
 mod evidence; // one action, packed and checked elsewhere
+mod log; // the log as outsiders read it
 mod matrix; // who may do what
 mod openapi; // the copy of the description
 mod prune; // segments that go
