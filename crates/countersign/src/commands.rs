@@ -3,6 +3,7 @@
 mod actions;
 mod apply;
 mod approvals;
+mod backup;
 mod bench;
 mod completion;
 mod connector;
@@ -12,6 +13,7 @@ mod folder; // reads a workspace folder
 mod keys;
 mod lint;
 mod rebuild;
+mod restore;
 mod runs;
 mod serve;
 mod status;
@@ -40,6 +42,8 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Approvals(command) => wait(approvals::run(&global, command, out)),
         Command::Explain(args) => wait(explain::run(&global, args, out)),
         Command::Verify(args) => verify::run(&global, args, out),
+        Command::Backup(args) => backup::run(&global, args, out),
+        Command::Restore(args) => restore::run(args, out),
         Command::Rebuild => rebuild::run(&global, out),
         Command::Keys(command) => wait(keys::run(&global, command, out)),
         Command::Erase(args) => wait(subject::erase(&global, args, out)),
