@@ -98,7 +98,7 @@ fn read(dir: &Path, found: &mut Found, progress: &mut dyn FnMut(Progress)) -> Re
 struct Found {
     /// Keys that were destroyed.
     erased: BTreeSet<u64>,
-    /// The highest key that sealed something.
+    /// The highest key that sealed something, or was destroyed.
     last: u64,
     /// Where the root of a log is wanted.
     sizes: BTreeMap<String, u64>,
@@ -119,7 +119,10 @@ impl Each for Found {
         }
         match Entry::decode(bytes) {
             Ok(Entry { event: Event::SubjectErased { keys, .. }, .. }) => {
-                self.erased.extend(keys.into_iter().filter_map(|key| u64::try_from(key).ok()));
+                for key in keys.into_iter().filter_map(|key| u64::try_from(key).ok()) {
+                    self.last = self.last.max(key);
+                    let _new = self.erased.insert(key);
+                }
             }
             Ok(_) => {}
             Err(problem) => self.problem = self.problem.take().or(Some(problem)),

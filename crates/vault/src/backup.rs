@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use crate::error::Error;
@@ -34,9 +35,25 @@ pub fn copy_without(from: &Path, to: &Path, gone: impl Iterator<Item = u64>) -> 
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
     let file = made.map_err(|error| failed("made", error))?;
     let path = draft.to_str().ok_or_else(|| Error::Store("its path is not Unicode".to_owned()))?;
-    // A fresh file: it holds no pages of what was deleted.
-    open(from)?.execute("VACUUM INTO ?1", [path])?;
-    let destroyed = destroy(&draft, gone)?;
+    // By way of memory: what is left out never reaches the disk, and a fresh file has no pages of what was deleted.
+    let mut db = Connection::open_in_memory()?;
+    let source = open(from)?;
+    let backup = Backup::new(&source, &mut db)?;
+    // All pages at once: the store waits meanwhile, for as long as reading takes.
+    if backup.step(-1)? != StepResult::Done {
+        return Err(Error::Store("it is in use and does not get free; try again".to_owned()));
+    }
+    drop(backup);
+    let mut destroyed = 0;
+    {
+        let transaction = db.transaction()?;
+        for number in gone {
+            destroyed +=
+                transaction.execute("DELETE FROM data_keys WHERE number = ?1", params![number])? as u64;
+        }
+        transaction.commit()?;
+    }
+    db.execute("VACUUM INTO ?1", [path])?;
     let safe = file
         .sync_all()
         .and_then(|()| fs::rename(&draft, to))
@@ -69,17 +86,4 @@ fn open(file: &Path) -> Result<Connection, Error> {
         Some(_) => Ok(db),
         None => Err(Error::Store(format!("`{}` is no key store of ours", file.display()))),
     }
-}
-
-fn destroy(draft: &Path, gone: impl Iterator<Item = u64>) -> Result<u64, Error> {
-    let mut db = open(draft)?;
-    // No journal on the disk: it would hold what is destroyed. A draft that a crash leaves behind is thrown away.
-    db.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")?;
-    let transaction = db.transaction()?;
-    let mut count = 0;
-    for number in gone {
-        count += transaction.execute("DELETE FROM data_keys WHERE number = ?1", params![number])? as u64;
-    }
-    transaction.commit()?;
-    Ok(count)
 }
