@@ -20,6 +20,8 @@ fn every_command_explains_itself() {
         "approvals",
         "explain",
         "verify",
+        "backup",
+        "restore",
         "rebuild",
         "keys",
         "connector",
@@ -48,6 +50,8 @@ fn the_help_lists_the_commands() {
           approvals   Look at requests for a countersignature and answer them
           explain     Tell the whole story of one action: why, by which rules, on which facts
           verify      Check the journal of a data directory, offline
+          backup      Copy a data directory, beside a running server or without one
+          restore     Make a data directory from a backup; what was erased stays erased
           rebuild     Build state and views again from the journal, with the server stopped
           keys        Make, list and revoke API keys; make console login links
           erase       Erase what is held about a subject: nobody can read it again, the proof stays
