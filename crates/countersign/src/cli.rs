@@ -80,6 +80,10 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Cosign the checkpoints of logs, and never two histories of one
     Witness(Witness),
+    /// Copy a data directory, beside a running server or without one
+    Backup(Backup),
+    /// Make a data directory from a backup; what was erased stays erased
+    Restore(Restore),
     /// Build state and views again from the journal, with the server stopped
     Rebuild,
     /// Make, list and revoke API keys; make console login links
@@ -321,6 +325,35 @@ pub(crate) struct Witness {
     pub(crate) listen: SocketAddr,
 }
 
+/// `backup`
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where the journal goes; an earlier backup there grows by what came since
+    pub(crate) dir: PathBuf,
+    /// Where a copy of the keys goes, apart from the journal: without keys no payload can be read
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Copies of the keys that are older are removed
+    #[arg(long, value_name = "DAYS", default_value_t = 35, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) keep_keys: u32,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup
+    pub(crate) backup: PathBuf,
+    /// The copy of the keys, taken with the backup or after it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: PathBuf,
+    /// The new data directory: empty, or not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// A newer data directory or backup of the same history: what was erased there is erased here, too
+    #[arg(long, value_name = "DIR")]
+    pub(crate) erasures_from: Option<PathBuf>,
+}
+
 /// `keys`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
@@ -353,6 +386,15 @@ pub(crate) enum Keys {
     Login {
         /// The person
         person: String,
+    },
+    /// Wrap all keys of the data directory with another root key, with the server stopped
+    RotateRoot {
+        /// File of the root key until now [default: ~/.config/countersign/root.key]
+        #[arg(long, env = "COUNTERSIGN_ROOT_KEY_FILE", value_name = "FILE")]
+        root_key: Option<PathBuf>,
+        /// File of the new root key, outside the data directory; made if it is not there
+        #[arg(long, value_name = "FILE")]
+        new_root_key: PathBuf,
     },
 }
 

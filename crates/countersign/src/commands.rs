@@ -3,6 +3,7 @@
 mod actions;
 mod apply;
 mod approvals;
+mod backup;
 mod bench;
 mod completion;
 mod connector;
@@ -15,6 +16,7 @@ mod lint;
 mod published; // a log, as seen from outside
 mod rebuild;
 mod receipt;
+mod restore;
 mod retention;
 mod runs;
 mod serve;
@@ -48,6 +50,8 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Receipt(args) => wait(receipt::fetch(&global, args, out)),
         Command::Verify(args) => verify::run(&global, args, out),
         Command::Witness(args) => witness::run(&global, args),
+        Command::Backup(args) => backup::run(&global, args, out),
+        Command::Restore(args) => restore::run(args, out),
         Command::Rebuild => rebuild::run(&global, out),
         Command::Keys(command) => wait(keys::run(&global, command, out)),
         Command::Erase(args) => wait(subject::erase(&global, args, out)),

@@ -98,7 +98,8 @@ pub(crate) fn report(error: &anyhow::Error, out: &Out) -> ExitCode {
         Some(failure) => failure.message.clone(),
         None => error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "),
     };
-    let hint = failure.and_then(|f| f.hint.as_deref());
+    let journal = || error.chain().find_map(|cause| cause.downcast_ref::<journal::Error>()?.hint());
+    let hint = failure.and_then(|f| f.hint.as_deref()).or_else(journal);
     let code = failure.and_then(|f| f.code.as_deref());
     if out.json {
         let problems = failure.map(|f| f.problems.as_slice()).unwrap_or_default();

@@ -103,6 +103,11 @@ impl Anchors {
         }));
     }
 
+    /// Forgets the logs from `count` on, which are going to be defined again.
+    pub(crate) fn forget(&mut self, count: usize) {
+        self.wanted.truncate(count);
+    }
+
     /// Whether reading may begin at the head of a segment: what it says about every log that has a checkpoint will be
     /// proved by that checkpoint, which vouches for no less.
     pub(crate) fn prove(&self, logs: &[LogDefinition]) -> bool {

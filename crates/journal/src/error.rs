@@ -105,6 +105,12 @@ pub enum Error {
         /// ` (process N)`, where known.
         holder: String,
     },
+    /// A copy is to grow by what does not follow it.
+    #[error("`{}` holds the copy of another history", dir.display())]
+    OtherHistory {
+        /// Where the copy is.
+        dir: PathBuf,
+    },
     /// The operating system refused.
     #[error("could not {what} `{}`: {source}", path.display())]
     Io {
@@ -144,6 +150,7 @@ impl Error {
             }
             Self::DiskFull => Some("make room on the disk: the journal goes on by itself then"),
             Self::Full { .. } => Some("the disk does not keep up; try again later"),
+            Self::OtherHistory { .. } => Some("back up into another directory, and keep this one as it is"),
             Self::KeyChanged { .. } => Some("open the journal with the root key under which it was made"),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("make room on the disk")

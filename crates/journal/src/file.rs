@@ -113,7 +113,7 @@ impl FileJournal {
         }
         disk.sync_dir(dir).map_err(Error::io("flush", dir))?;
         sync_parent(&*disk, dir)?;
-        let lock = disk.lock(dir, &place.join("lock"))?;
+        let lock = disk.lock(dir, &place.join(crate::lock::FILE))?;
         let mut found = recover(&*disk, dir)?;
         // Entries tell by their epoch which opening of the files wrote them.
         found.state.epoch += 1;

@@ -3,6 +3,7 @@
 //! Plain threads and files. The journal knows nothing of what entries mean: to the writer they are bytes; only
 //! [`verify`] reads them. Trees, notes and checkpoints are `tlog`'s. The format, byte by byte, is in `docs/format.md`.
 
+mod backup; // copying the files, beside a server at work
 mod canonical; // whether an entry is canonical JSON
 mod checkpoint; // files of signed sizes and roots, and holding a journal against them
 mod checkpointer; // the thread that signs
@@ -34,6 +35,7 @@ mod tests;
 mod verify; // checking the files without a server
 mod writer; // group commit, as a pipeline
 
+pub use backup::{Copied, CopiedLog, Copying, copy};
 pub use disk::RealDisk;
 pub use error::{Error, Fault, FaultKind};
 pub use file::{FileJournal, Options};
@@ -43,8 +45,11 @@ pub use journal::{
     PAYLOAD_BYTES_MAX, PayloadAt, SUBJECT_BYTES_MAX, SealedPayload, Stored,
 };
 pub use kernel::ports::Signer;
+pub use lock::Lock;
 pub use probe::{Probe, Probed, Rate, probe};
 pub use prune::SegmentStart;
 pub use recover::{Cut, Recovery};
-pub use verify::{Progress, Pruned, Torn, Verified, VerifiedLog, verify, verify_with_keys};
+pub use verify::{
+    Each, Progress, Pruned, Torn, Verified, VerifiedLog, verify, verify_each, verify_with_keys,
+};
 pub use writer::OnFatal;

@@ -8,16 +8,25 @@ use std::path::Path;
 
 use crate::disk::Held;
 use crate::error::Error;
+use crate::segment::journal_dir;
 
-/// Held as long as the journal is open.
+/// The lock's name beside the segments.
+pub(crate) const FILE: &str = "lock";
+
+/// Held as long as the journal is open, or as nobody else may open it.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Held for Lock {}
 
 impl Lock {
+    /// Takes the lock of a data directory without opening the journal. The directory must have one.
+    pub fn of(dir: &Path) -> Result<Self, Error> {
+        Self::take(dir, &journal_dir(dir).join(FILE))
+    }
+
     /// Takes the lock of a data directory, or says who has it.
     pub(crate) fn take(dir: &Path, path: &Path) -> Result<Self, Error> {
         let mut file: File = OpenOptions::new()

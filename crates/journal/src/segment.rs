@@ -23,7 +23,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         format!("{:016x}.seg", self.first)
     }
 

@@ -1,5 +1,6 @@
 //! Stories about whole journals: the battery, crashes, damage, failing disks, the bytes themselves.
 
+mod backup; // copies, taken while it is written
 mod bytes; // golden bytes of each kind of frame
 mod crash; // every prefix is a crash that could have happened
 mod damage; // every flipped byte is found

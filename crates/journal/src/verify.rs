@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use tlog::Hash;
+use tlog::{Hash, Tree};
 
 use crate::canonical;
 use crate::checkpoint::Anchors;
@@ -97,11 +97,44 @@ pub fn verify_with_keys(
     verify_on(&RealDisk, dir, keys, progress)
 }
 
+/// Told of everything that goes by in a verification, in order. What it is told counts only once the verification has
+/// passed.
+pub trait Each {
+    /// An entry of a log, which is in the log's tree already.
+    fn entry(&mut self, log: &str, tree: &Tree, bytes: &[u8]);
+    /// A sealed payload of the entry before it.
+    fn payload(&mut self, log: &str, sealed: &[u8]);
+}
+
+impl Each for () {
+    fn entry(&mut self, _: &str, _: &Tree, _: &[u8]) {}
+    fn payload(&mut self, _: &str, _: &[u8]) {}
+}
+
+/// Verifies a data directory and hands out what it holds.
+pub fn verify_each(
+    dir: &Path,
+    each: &mut dyn Each,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verified, Fault> {
+    walk(&RealDisk, dir, &BTreeMap::new(), each, progress)
+}
+
 /// The same on another file system.
 pub(crate) fn verify_on(
     disk: &dyn Disk,
     dir: &Path,
     keys: &BTreeMap<String, String>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verified, Fault> {
+    walk(disk, dir, keys, &mut (), progress)
+}
+
+fn walk(
+    disk: &dyn Disk,
+    dir: &Path,
+    keys: &BTreeMap<String, String>,
+    each: &mut dyn Each,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, Fault> {
     let plain = |file: &str, kind| Fault { file: file.to_owned(), offset: None, log: None, seq: None, kind };
@@ -121,8 +154,8 @@ pub(crate) fn verify_on(
     }
     let front = Front::read(disk, dir, segments[0], &anchors)?;
     let mut state = front.as_ref().map_or_else(State::default, |front| front.head.state(segments[0]));
-    let mut visit =
-        Check { front: front.is_some(), records: vec![], anchors, logs: Vec::new(), progress, done, base: 0 };
+    let (front_there, records, logs) = (front.is_some(), vec![], Vec::new());
+    let mut visit = Check { front: front_there, records, anchors, logs, each, progress, done, base: 0 };
     let mut torn = None;
     let mut bytes = Vec::new();
     for segment in &segments {
@@ -187,6 +220,7 @@ struct Check<'a> {
     front: bool,
     records: Vec<Record>,
     logs: Vec<Read>,
+    each: &'a mut dyn Each,
     progress: &'a mut dyn FnMut(Progress),
     done: Progress,
     /// Bytes of the segments before this one.
@@ -230,6 +264,7 @@ impl Visit for Check<'_> {
         if self.front {
             self.records.extend(Record::read(&log.name, entry));
         }
+        self.each.entry(&log.name, &log.tree, entry);
         self.done.entries += 1;
         if self.done.entries.is_multiple_of(REPORT_EVERY) {
             self.report(place.offset + place.len);
@@ -241,7 +276,7 @@ impl Visit for Check<'_> {
         &mut self,
         _: Place,
         number: u32,
-        _: &LogState,
+        log: &LogState,
         payload: Envelope<'_>,
     ) -> Result<(), FaultKind> {
         let read = &mut self.logs[number as usize];
@@ -249,6 +284,7 @@ impl Visit for Check<'_> {
             return Err(FaultKind::StrayPayload);
         }
         read.payloads.insert(payload.commitment);
+        self.each.payload(&log.name, payload.bytes);
         Ok(())
     }
 }

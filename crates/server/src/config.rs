@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use kernel::clock::Entropy;
 use kernel::id::WorkspaceId;
+use vault::RootKey;
 
 /// The port unless told otherwise.
 const PORT: u16 = 7400;
@@ -87,6 +89,14 @@ impl Config {
             bail!("a workspace cannot be called `{PLATFORM_LOG}`: the server's own log has that name");
         }
         Ok(workspace)
+    }
+
+    /// The root key. A file that is not there is made where chance is given.
+    pub(crate) fn root_key(&self, make: Option<&dyn Entropy>) -> Result<RootKey> {
+        Ok(match &self.root_key {
+            Some(text) => RootKey::from_text(text, "COUNTERSIGN_ROOT_KEY")?,
+            None => RootKey::from_file(&self.root_key_path()?, &self.data, make)?,
+        })
     }
 
     /// Where the root key lies: as told, else in the user's configuration.

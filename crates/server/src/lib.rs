@@ -7,6 +7,7 @@ mod access; // who may do what, one table
 mod app; // one workspace with all its parts
 mod apply; // a workspace folder coming into force
 mod assets; // console and error pages, built in
+mod backup; // copying a data directory, beside a server at work
 mod base; // what remains of entries that are pruned
 mod body; // request bodies, bounded before they are parsed
 mod bundle; // from the policy crate's words to those of connectors and the wire
@@ -19,12 +20,15 @@ mod guard; // host, origin, load, headers: before and after every request
 mod listen; // connections
 mod local; // `server.json`: how the CLI of this machine finds the server
 mod mcp; // the gateway's host
+mod offline; // what commands without a server share
 mod openapi; // the description of `/v1`
 mod payloads; // sealing and opening, over vault, views and journal
 mod problem; // refusals and errors as problem details
 mod proofs; // proofs about the log
 mod prune; // taking whole segments away
 mod rebuild; // views made anew, offline
+mod restore; // a data directory from a backup
+mod rotate; // another root key
 mod routes; // one file for each resource
 mod server; // starting and stopping
 mod sessions; // one-time links and browser sessions
@@ -36,8 +40,11 @@ mod tests;
 mod witness; // a witness of our own, over HTTP
 
 pub use apply::lint;
+pub use backup::{BackedUp, BackupPlan, backup};
 pub use config::Config;
 pub use openapi::openapi_json;
 pub use rebuild::{Rebuilt, rebuild};
+pub use restore::{RestorePlan, Restored, restore};
+pub use rotate::rotate_root;
 pub use server::{Running, Server, serve};
 pub use witness::{RunningWitness, WitnessConfig, serve_witness};

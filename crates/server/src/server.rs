@@ -1,7 +1,6 @@
 //! Starting and stopping: everything is opened in order, recovered, and closed in the reverse order.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vault::{RootKey, Vault};
+use vault::Vault;
 use views::Views;
 
 use crate::app::{App, Bundles};
@@ -29,6 +28,7 @@ use crate::config::{Config, PLATFORM_LOG};
 use crate::cosigning::Cosigning;
 use crate::guard::{LOCAL_HOSTS, REQUESTS_MAX};
 use crate::local::LocalFile;
+use crate::offline::make_private;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
 use crate::space::{self, Space};
@@ -268,10 +268,7 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         tracing::warn!(?cut, "a torn tail of the journal was cut");
         notes.push(format!("A torn tail of the journal was cut at the start: {cut:?}."));
     }
-    let root = match &config.root_key {
-        Some(text) => RootKey::from_text(text, "COUNTERSIGN_ROOT_KEY")?,
-        None => RootKey::from_file(&config.root_key_path()?, &config.data, Some(&**entropy))?,
-    };
+    let root = config.root_key(Some(&**entropy))?;
     let vault = Arc::new(Vault::open(&config.data, root, entropy.clone())?);
     let platform = Arc::new(vault.log_key(PLATFORM_LOG)?);
     let key = Arc::new(vault.log_key(&config.workspace)?);
@@ -311,19 +308,6 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         first: size == 0,
         notes,
     })
-}
-
-/// Makes the data directory, for its user only.
-fn make_private(data: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    if data.is_dir() {
-        return Ok(());
-    }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .with_context(|| format!("the data directory `{}` cannot be made", data.display()))
 }
 
 /// The server's own log gets its first entry.

@@ -1,5 +1,6 @@
 //! Stories over HTTP: the real server on a free port, a real journal, real policies, and a small HTTP tool server.
 
+mod backup; // a backup taken while it runs, and what comes back
 mod bad_input; // every refusal: code, status, and nothing changed
 mod cosigning; // witnesses of our checkpoints
 mod doors; // hosts, origins, sessions, tokens

@@ -59,6 +59,10 @@ impl RootKey {
                 .map_err(failed("made"))?;
             let text = Zeroizing::new(format!("{}\n", hex::encode(*key)));
             file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed("written"))?;
+            // Its name, too: without this key nothing opens any more.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = fs::File::open(folder.unwrap_or(Path::new(".")));
+            folder.and_then(|folder| folder.sync_all()).map_err(failed("written"))?;
             return Ok(Self(key));
         }
         let text = Zeroizing::new(fs::read_to_string(path).map_err(failed("read"))?);
@@ -88,8 +92,8 @@ impl RootKey {
     }
 }
 
-/// Compares real paths, as far as they exist.
-fn lies_inside(path: &Path, folder: &Path) -> bool {
+/// Whether a path lies in a folder, or is it. Compares real paths, as far as they exist.
+pub fn lies_inside(path: &Path, folder: &Path) -> bool {
     let real = |path: &Path| -> PathBuf {
         let mut known = path.to_owned();
         let mut rest = Vec::new();

@@ -203,3 +203,54 @@ fn a_payload_has_a_largest_size() {
     let large = vec![0; (8 << 20) + 1];
     assert!(matches!(vault.seal(&who("a"), "r", &large), Err(Error::TooLarge { .. })));
 }
+
+#[test]
+fn a_copy_opens_what_was_sealed_and_not_what_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    let kept = vault.seal(&who("yusuf"), "r", b"kept").unwrap();
+    let gone = vault.seal(&who("mara"), "r", b"gone").unwrap();
+    vault.flush().unwrap();
+    let store = dir.path().join("keys.db");
+    let place = tempfile::tempdir().unwrap();
+    let (copy, thin) = (place.path().join("copy.db"), place.path().join("keys.db"));
+    crate::copy_keys(&store, &copy).unwrap();
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(crate::copy_keys(&store, &copy).is_err(), "a copy is never written over");
+    assert!(crate::last_key(&copy).unwrap() >= kept.key.max(gone.key));
+    assert_eq!(crate::copy_without(&copy, &thin, [gone.key, 9_999].into_iter()).unwrap(), 1);
+    let restored = open(place.path());
+    assert_eq!(restored.open_payload(&kept.bytes, &kept.commitment, &who("yusuf")).unwrap(), b"kept");
+    assert_eq!(restored.open_payload(&gone.bytes, &gone.commitment, &who("mara")), Err(Error::Erased));
+    // Its wrapped bytes are in no page.
+    let db = rusqlite::Connection::open(&store).unwrap();
+    let wrapped: Vec<u8> = db
+        .query_row("SELECT wrapped FROM data_keys WHERE number = ?1", [gone.key], |row| row.get(0))
+        .unwrap();
+    let holds = |path| std::fs::read(path).unwrap().windows(wrapped.len()).any(|window| window == wrapped);
+    assert!(holds(&copy) && !holds(&thin));
+    vault.destroy([gone.key].into_iter()).unwrap();
+    assert!(!holds(&store), "nor in the store in which it was destroyed");
+    std::fs::write(place.path().join("text"), "not a database at all, but a text").unwrap();
+    for bad in ["text", "missing"] {
+        assert!(crate::last_key(&place.path().join(bad)).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn another_root_key_opens_everything_and_the_old_one_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    let sealed = vault.seal(&who("yusuf"), "r", b"text").unwrap();
+    let (key, name) = (vault.log_key("shop").unwrap().public_key(), vault.pseudonym("d", &[b"x"]));
+    drop(vault);
+    let chance = Counting(AtomicU64::new(1 << 40));
+    let wrong = crate::rotate_root(dir.path(), &root("c"), &root("b"), &chance);
+    assert_eq!(wrong, Err(Error::RootKeyWrong));
+    assert!(crate::rotate_root(dir.path(), &root("a"), &root("b"), &chance).unwrap() > 256);
+    let old = Vault::open(dir.path(), root("a"), Arc::new(Counting::default()));
+    assert!(matches!(old, Err(Error::RootKeyWrong)));
+    let vault = Vault::open(dir.path(), root("b"), Arc::new(Counting(AtomicU64::new(1 << 50)))).unwrap();
+    assert_eq!(vault.open_payload(&sealed.bytes, &sealed.commitment, &who("yusuf")).unwrap(), b"text");
+    assert_eq!((vault.log_key("shop").unwrap().public_key(), vault.pseudonym("d", &[b"x"])), (key, name));
+}

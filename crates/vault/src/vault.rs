@@ -31,7 +31,7 @@ const UNWRITTEN_MAX: usize = 128;
 const DATA_KEYS: &str = "CREATE TABLE IF NOT EXISTS data_keys
     (number INTEGER PRIMARY KEY AUTOINCREMENT, subject BLOB, current INTEGER NOT NULL DEFAULT 0, wrapped BLOB NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS data_keys_subject ON data_keys(subject) WHERE subject IS NOT NULL;";
-const CHECK: [u8; 32] = *b"countersign vault: the right key";
+pub(crate) const CHECK: [u8; 32] = *b"countersign vault: the right key";
 
 type Key = Arc<Zeroizing<[u8; 32]>>;
 
@@ -131,7 +131,7 @@ impl Vault {
     /// The signing key of a log, made on first use.
     pub fn log_key(&self, log: &str) -> Result<LogKey, Error> {
         let state = self.state.lock().expect("no panic while the lock is held");
-        let about = format!("log/{log}");
+        let about = about_log(log);
         let wrapped: Option<Vec<u8>> = state
             .db
             .query_row("SELECT wrapped FROM log_keys WHERE log = ?1", [log], |row| row.get(0))
@@ -266,8 +266,12 @@ impl Drop for Vault {
     }
 }
 
-fn about(number: u64) -> String {
+pub(crate) fn about(number: u64) -> String {
     format!("data/{number}")
+}
+
+pub(crate) fn about_log(log: &str) -> String {
+    format!("log/{log}")
 }
 
 fn write_down(state: &mut State) -> Result<(), Error> {

@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -17,8 +17,12 @@ use crate::output::{Out, moment, table, visible};
 use super::client;
 
 pub(super) async fn run(global: &Global, command: Keys, out: &Out) -> Result<()> {
+    if let Keys::RotateRoot { root_key, new_root_key } = command {
+        return rotate_root(global, root_key, &new_root_key, out);
+    }
     let client = client(global)?;
     match command {
+        Keys::RotateRoot { .. } => unreachable!("it needs no server and was carried out above"),
         Keys::Create { agent, person, scope, out: file } => {
             if let Some(file) = &file
                 && file.exists()
@@ -76,6 +80,22 @@ pub(super) async fn run(global: &Global, command: Keys, out: &Out) -> Result<()>
             Ok(())
         }
     }
+}
+
+fn rotate_root(global: &Global, old: Option<PathBuf>, new: &Path, out: &Out) -> Result<()> {
+    let mut config = server::Config::new(global.data.clone());
+    config.root_key_file = old.or_else(super::serve::root_key_default);
+    config.root_key = std::env::var("COUNTERSIGN_ROOT_KEY").ok();
+    let keys = server::rotate_root(&config, new)?;
+    if out.json {
+        return out.value(&json!({"keys": keys, "root_key": new}));
+    }
+    out.line(format!("{} {keys} keys are wrapped with `{}`", out.good("rotated:"), new.display()))?;
+    out.error(&out.dim(
+        "start the server with this root key from now on; keep the old one as long as copies of the keys are kept that \
+         were taken before",
+    ));
+    Ok(())
 }
 
 fn created(mut key: api::Key, file: Option<&Path>, out: &Out) -> Result<()> {

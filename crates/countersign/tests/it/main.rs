@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod approvals; // from the agent's proposal to the countersignature
+mod backup; // a backup beside a running server, and what comes back
 mod evidence; // an action packed, and checked when its server is gone
 mod journal; // verify on journals that were damaged on purpose
 mod offline; // what works without a server

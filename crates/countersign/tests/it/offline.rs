@@ -22,6 +22,8 @@ fn every_command_explains_itself() {
         "evidence",
         "verify",
         "witness",
+        "backup",
+        "restore",
         "rebuild",
         "keys",
         "connector",
@@ -53,6 +55,8 @@ fn the_help_lists_the_commands() {
           receipt     Write the receipt of an entry: the proof that it is in the log, for anybody to check
           verify      Check the journal of a data directory, evidence, a receipt, or a published log
           witness     Cosign the checkpoints of logs, and never two histories of one
+          backup      Copy a data directory, beside a running server or without one
+          restore     Make a data directory from a backup; what was erased stays erased
           rebuild     Build state and views again from the journal, with the server stopped
           keys        Make, list and revoke API keys; make console login links
           erase       Erase what is held about a subject: nobody can read it again, the proof stays

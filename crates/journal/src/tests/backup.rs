@@ -1,0 +1,131 @@
+//! Copies of a journal: taken while it is written, taken again, damaged, and of another history.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::world::{SHOP, append, define, entry, options};
+use crate::conformance::TestSigner;
+use crate::{Backend, Copied, Error, FileJournal, Journal, Options, copy, verify};
+
+const ROUNDS: u64 = 20;
+
+fn small(room: u64) -> Options {
+    Options { segment_bytes: 4_096, room_bytes: room, ..options() }
+}
+
+/// Appends entries `from..to`, one batch each.
+fn grow(dir: &Path, from: u64, to: u64, options: Options) {
+    let journal = FileJournal::open(dir, options).unwrap().0;
+    let log = define(&journal, SHOP);
+    for seq in from..to {
+        append(&journal, vec![entry(log, SHOP, seq, &["text"])]).unwrap();
+    }
+    journal.close().unwrap();
+}
+
+fn take(from: &Path, to: &Path) -> Result<Copied, Error> {
+    copy(from, to, &mut |_| {})
+}
+
+fn check(from: &Path, to: &Path) -> Copied {
+    let copied = take(from, to).unwrap();
+    let verified = verify(to, &mut |_| {}).unwrap();
+    assert_eq!(verified.torn, None);
+    let same = |(copy, log): (&crate::CopiedLog, &crate::VerifiedLog)| {
+        (&copy.name, &copy.vkey, copy.size, copy.root) == (&log.name, &log.vkey, log.size, log.root)
+    };
+    assert!(copied.logs.iter().zip(&verified.logs).all(same), "{copied:?} {verified:?}");
+    copied
+}
+
+#[test]
+fn a_copy_grows_by_what_came_since() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    grow(from.path(), 0, 70, small(0));
+    let first = check(from.path(), to.path());
+    assert_eq!((first.logs[0].size, first.segments_written), (70, first.segments));
+    let again = check(from.path(), to.path());
+    assert_eq!((again.segments_written, again.bytes_written), (0, 0), "nothing came since");
+    grow(from.path(), 70, 100, small(0));
+    let more = check(from.path(), to.path());
+    // The last one grew, or is closed and as it was.
+    let new = more.segments - first.segments;
+    assert_eq!(more.logs[0].size, 100);
+    assert!((new..=new + 1).contains(&more.segments_written), "{more:?}");
+    // A segment that got lost is copied again, and so is all after it that differs.
+    let lost = fs::read_dir(to.path().join("journal")).unwrap().map(|file| file.unwrap().path());
+    fs::remove_file(lost.min().unwrap()).unwrap();
+    assert_eq!(check(from.path(), to.path()).segments_written, 1);
+}
+
+#[test]
+fn a_copy_beside_a_writer_is_whole_each_time() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let journal = Arc::new(FileJournal::open(from.path(), small(16 << 10)).unwrap().0);
+    let log = define(&journal, SHOP);
+    append(&journal, vec![entry(log, SHOP, 0, &[])]).unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (journal, done) = (journal.clone(), done.clone());
+        std::thread::spawn(move || {
+            let mut seq = 1;
+            while !done.load(Ordering::Relaxed) {
+                append(&journal, vec![entry(log, SHOP, seq, &["a", "b"])]).unwrap();
+                seq += 1;
+                if seq % 16 == 0 {
+                    journal.checkpoint_now().unwrap();
+                }
+            }
+        })
+    };
+    let mut size = 0;
+    for _ in 0..ROUNDS {
+        let vouched = journal.head(log).size;
+        let copied = check(from.path(), to.path());
+        // What was acknowledged before is in the copy.
+        assert!(copied.logs[0].size >= vouched.max(size), "{copied:?}");
+        size = copied.logs[0].size;
+    }
+    done.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_torn_tail_is_left_out_and_damage_is_not_copied() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    grow(from.path(), 0, 30, small(0));
+    let mut segments: Vec<_> =
+        fs::read_dir(from.path().join("journal")).unwrap().map(|file| file.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|end| end == "seg"));
+    segments.sort();
+    let last = segments.last().unwrap();
+    fs::write(last, [fs::read(last).unwrap(), vec![7; 100]].concat()).unwrap();
+    assert_eq!(check(from.path(), to.path()).logs[0].size, 30);
+
+    let mut bytes = fs::read(last).unwrap();
+    bytes[200] ^= 1;
+    fs::write(last, bytes).unwrap();
+    let before = fs::read(to.path().join("journal").join(last.file_name().unwrap())).unwrap();
+    assert!(matches!(take(from.path(), to.path()), Err(Error::Damaged(_) | Error::OtherHistory { .. })));
+    assert_eq!(before, fs::read(to.path().join("journal").join(last.file_name().unwrap())).unwrap());
+}
+
+#[test]
+fn another_history_is_not_mixed_in() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    grow(from.path(), 0, 70, small(0));
+    check(from.path(), to.path());
+    let other = tempfile::tempdir().unwrap();
+    let journal = FileJournal::open(other.path(), small(0)).unwrap().0;
+    let log = journal.define(SHOP, TestSigner::new(SHOP, 2)).unwrap();
+    for seq in 0..70 {
+        append(&journal, vec![entry(log, SHOP, seq, &[])]).unwrap();
+    }
+    journal.close().unwrap();
+    assert!(matches!(take(other.path(), to.path()), Err(Error::OtherHistory { .. })));
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(matches!(take(nothing.path(), to.path()), Err(Error::Damaged(_))));
+    assert!(verify(to.path(), &mut |_| {}).is_ok(), "the copy is as it was");
+}
