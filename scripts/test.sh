@@ -21,6 +21,7 @@ step "tests"
 cargo test --workspace --locked
 step "a verifier that is not ours"
 scripts/verify-go.sh
+scripts/verify-py.sh
 step "real work"
 scripts/real-data.sh
 step "the console, by clicking"

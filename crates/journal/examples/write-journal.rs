@@ -1,0 +1,83 @@
+//! Writes a small journal for verifiers that are not ours (`scripts/verify-py.sh`).
+//!
+//! `write-journal DIR ENTRIES [WRONG]`: two logs with payloads, in segments of 8 KiB, closed and vouched for. `WRONG`
+//! makes one entry in the middle something that the journal takes (to it entries are bytes) and a verifier must not; our
+//! own is held to it here.
+
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+
+use journal::conformance::TestSigner;
+use journal::{Backend as _, Batch, FileJournal, Journal as _, LogId, NewEntry, Options, SealedPayload};
+
+const LOGS: [&str; 2] = ["test/shop", "test/platform"];
+const SEGMENT_BYTES: u64 = 8 << 10;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [dir, entries, wrong @ ..] = &arguments[..] else {
+        panic!("write-journal DIR ENTRIES [WRONG]");
+    };
+    let entries: u64 = entries.parse().expect("a number of entries");
+    let wrong = wrong.first().map_or("", String::as_str);
+    let options = Options { segment_bytes: SEGMENT_BYTES, ..Options::default() };
+    let (journal, _) = FileJournal::open(&PathBuf::from(dir), options).expect("opens");
+    let logs = LOGS.map(|name| (name, journal.define(name, TestSigner::new(name, 1)).expect("defines")));
+    let mut sizes = [0; 2];
+    for index in 0..entries {
+        // Batches of several sizes, the second log every third time.
+        let which = usize::from(index % 3 == 2);
+        let (name, log) = logs[which];
+        let wrong = if index == entries / 2 { wrong } else { "" };
+        let batch =
+            Batch { entries: (0..=index % 4).map(|at| entry(log, name, sizes[which] + at, wrong)).collect() };
+        sizes[which] += index % 4 + 1;
+        let (told, answer) = channel();
+        journal.append(batch, Box::new(move |result| told.send(result).expect("somebody waits")));
+        answer.recv().expect("the journal answers").expect("is durable");
+    }
+    journal.close().expect("closes");
+    let verified = journal::verify(&PathBuf::from(dir), &mut |_| {});
+    assert_eq!(verified.is_ok(), wrong.is_empty(), "{verified:?}");
+}
+
+fn entry(log: LogId, name: &str, seq: u64, wrong: &str) -> NewEntry {
+    let mut at = 1_000 + seq / 2;
+    let mut said = seq;
+    let mut named = name;
+    let mut text = format!("€ \\n {}", "x".repeat(usize::try_from(seq % 200).expect("small")));
+    let mut nested = String::from("1");
+    let commitment = |seq: u64| {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&seq.to_le_bytes());
+        bytes
+    };
+    let mut commits = vec![format!("\"a\":\"{}\"", hex::encode(commitment(seq)))];
+    match wrong {
+        "at" => at = 1,
+        "seq" => said += 1,
+        "log" => named = "test/other",
+        "commits" => commits = vec![],
+        "form" => text.push_str("\\u0041"),
+        "number" => nested = "1.5".to_owned(),
+        "large" => nested = "9007199254740992".to_owned(),
+        "twice" => nested = "1,\"n\":1".to_owned(),
+        "deep" => nested = format!("{}{}", "[".repeat(64), "]".repeat(64)),
+        "" => nested = format!("{}{}", "[".repeat(63), "]".repeat(63)),
+        _ => panic!("nothing is known to be wrong with `{wrong}`"),
+    }
+    NewEntry {
+        log,
+        seq,
+        bytes: format!(
+            "{{\"at\":{at},\"commits\":{{{}}},\"log\":\"{named}\",\"n\":{nested},\"seq\":{said},\"text\":\"{text}\"}}",
+            commits.join(",")
+        )
+        .into_bytes(),
+        payloads: vec![SealedPayload {
+            commitment: commitment(seq),
+            subject: "run_1".to_owned(),
+            bytes: b"sealed".to_vec(),
+        }],
+    }
+}
