@@ -23,6 +23,7 @@ else
   echo "demo-test: the console was not clicked: there is no chromium"
 fi
 scripts/tour.py docs/guide/tour.md
+scripts/tour.py docs/guide/proofs.md
 scripts/tour.py docs/guide/evidence.md
 scripts/tour.py docs/guide/witness.md
 scripts/tour.py docs/guide/erasure.md

@@ -7,6 +7,7 @@
 mod action; // propose, follow, explain
 mod approval; // the inbox
 mod error; // problem details (RFC 9457)
+mod retention; // how long runs are kept
 mod run; // runs
 mod subject; // erasing and legal holds
 mod visible; // text for people, with nothing hidden in it
@@ -15,6 +16,7 @@ mod workspace; // apply, agents, connectors, policies, keys, status
 pub use action::*;
 pub use approval::*;
 pub use error::*;
+pub use retention::*;
 pub use run::*;
 pub use subject::*;
 pub use visible::{visible, visible_value};

@@ -214,6 +214,8 @@ pub struct Status {
     pub setup: bool,
     /// The bundle in force.
     pub bundle: Option<String>,
+    /// The log's verifier key, for whoever checks it from outside: `NAME+KEY ID+KEY` (C2SP signed-note).
+    pub verifier_key: String,
     /// Entries in the log.
     pub entries: u64,
     /// How far the views are behind the journal, entries.
@@ -232,12 +234,25 @@ pub struct Status {
     pub next_expiry_at: Option<i64>,
     /// Unknown outcomes that only a person can settle.
     pub handed_over: u64,
+    /// Room on the disk.
+    pub space: Space,
     /// What somebody should look at, one sentence each.
     pub attention: Vec<String>,
     /// Version of the server.
     pub version: String,
     /// The server's clock, milliseconds since 1970.
     pub now: i64,
+}
+
+/// Room on the disk, in bytes.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Space {
+    /// What the data directory takes.
+    pub used: u64,
+    /// What it may take, where there is a bound.
+    pub quota: Option<u64>,
+    /// What is free on its file system.
+    pub free: Option<u64>,
 }
 
 /// A line of the live stream (`GET /v1/events`, server-sent events): something durable changed.

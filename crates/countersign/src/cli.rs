@@ -74,7 +74,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Pack one action with its proof into a file that anybody can check without the server
     Evidence(Evidence),
-    /// Check the journal of a data directory, or evidence, offline
+    /// Write the receipt of an entry: the proof that it is in the log, for anybody to check
+    Receipt(Receipt),
+    /// Check the journal of a data directory, evidence, a receipt, or a published log
     Verify(Verify),
     /// Cosign the checkpoints of logs, and never two histories of one
     Witness(Witness),
@@ -87,6 +89,8 @@ pub(crate) enum Command {
     Erase(Erase),
     /// Put a legal hold on a subject, which beats erasure and retention, or end it
     Hold(Hold),
+    /// Show how long what runs hold is kept and what is due, or let go of it
+    Retention(Retention),
     /// Test connectors and pin their tools
     #[command(subcommand)]
     Connector(Connector),
@@ -120,6 +124,31 @@ pub(crate) struct Serve {
     /// Host names under which browsers and agents may address the server; may be repeated
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
+    /// Bytes that the data directory may take (`20GiB`, `500MB`): no new proposals are taken at it
+    #[arg(long, env = "COUNTERSIGN_QUOTA", value_name = "SIZE", value_parser = bytes)]
+    pub(crate) quota: Option<u64>,
+    /// Free bytes on the disk below which status, health and metrics tell
+    #[arg(long, env = "COUNTERSIGN_LOW_SPACE", value_name = "SIZE", value_parser = bytes, default_value = "1GiB")]
+    pub(crate) low_space: u64,
+}
+
+/// A size: digits and a unit of 1000 (`kB`, `MB`, `GB`, `TB`) or 1024 (`KiB`, `MiB`, `GiB`, `TiB`).
+fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 9] = [
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("", 1),
+    ];
+    let (number, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let factor = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor);
+    let size = factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor));
+    size.ok_or_else(|| "give bytes, or a size such as `20GiB` or `500MB`".to_owned())
 }
 
 /// `apply`
@@ -242,9 +271,31 @@ pub(crate) struct Verify {
     /// Check this file, which `countersign evidence` wrote, instead of a directory
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(crate) evidence: Option<PathBuf>,
-    /// Whom to trust: log keys and witnesses, as a C2SP tlog-policy [default: the key that the file names]
-    #[arg(long, value_name = "FILE", requires = "evidence")]
+    /// Check this receipt (C2SP tlog-proof)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "evidence"], requires = "policy")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Check a published log (C2SP tlog-tiles): an address such as http://127.0.0.1:7400/log/main, or a folder
+    #[arg(long, value_name = "URL_OR_DIR", conflicts_with_all = ["dir", "evidence", "receipt"], requires = "policy")]
+    pub(crate) log: Option<String>,
+    /// Prove that the log continues the one of this checkpoint, which was kept before
+    #[arg(long, value_name = "FILE", requires = "log")]
+    pub(crate) since: Option<PathBuf>,
+    /// Read every entry of the log, not only what the proof needs
+    #[arg(long, requires = "log")]
+    pub(crate) all: bool,
+    /// Whom to trust: log keys and witnesses, as a C2SP tlog-policy [default for evidence: the key that the file names]
+    #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+}
+
+/// `receipt`
+#[derive(Debug, Args)]
+pub(crate) struct Receipt {
+    /// Position of the entry in the log; or `act_…`: the entry that decided the action last
+    pub(crate) entry: String,
+    /// File to write [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// `witness`
@@ -285,6 +336,8 @@ pub(crate) enum Keys {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Print the log's verifier key as a trust policy, for whoever checks receipts, evidence or the log itself
+    Log,
     /// List keys
     List,
     /// Revoke a key at once
@@ -344,6 +397,30 @@ pub(crate) struct Hold {
     /// End the hold
     #[arg(long)]
     pub(crate) release: bool,
+}
+
+/// `retention`
+#[derive(Debug, Args)]
+pub(crate) struct Retention {
+    #[command(subcommand)]
+    pub(crate) command: Option<RetentionDo>,
+}
+
+/// What to do about retention.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RetentionDo {
+    /// Take away whole segments of the journal whose runs are all past their retention; proofs of the rest stay
+    Prune {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Let go of what is past its retention now, as the server does by itself four times a day
+    Apply {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// `doctor`

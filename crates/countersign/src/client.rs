@@ -19,6 +19,11 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// Nothing that a command reads is longer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// The server has nothing at this address.
+#[derive(Debug, thiserror::Error)]
+#[error("there is nothing at this address")]
+pub(crate) struct Gone;
+
 /// A connection to one server.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -93,7 +98,32 @@ impl Client {
         read(path, &text)
     }
 
+    /// `GET path` as bytes; [`Gone`] where there is nothing.
+    pub(crate) async fn bytes(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>> {
+        let (status, bytes) = self.exchange(Method::GET, path, None, bytes_max).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Err(Gone.into());
+        }
+        if status.is_success() {
+            Ok(bytes)
+        } else {
+            Err(refusal(status, &String::from_utf8_lossy(&bytes)).into())
+        }
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<String> {
+        let (status, bytes) = self.exchange(method, path, body, ANSWER_BYTES_MAX).await?;
+        let text = String::from_utf8(bytes).context("the answer is not text")?;
+        if status.is_success() { Ok(text) } else { Err(refusal(status, &text).into()) }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Vec<u8>)> {
         let mut request = self.http.request(method, format!("{}{path}", self.target.url));
         request = request.header(ACCEPT, "application/json");
         if let Some(key) = &self.target.key {
@@ -109,15 +139,14 @@ impl Client {
         let status = answer.status();
         let mut bytes = vec![];
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
-            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(Failure::refused("the answer is longer than 64 MiB")
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(Failure::refused(format!("the answer is longer than {bytes_max} bytes"))
                     .hint("ask for less, for example with --limit")
                     .into());
             }
             bytes.extend_from_slice(&chunk);
         }
-        let text = String::from_utf8(bytes).context("the answer is not text")?;
-        if status.is_success() { Ok(text) } else { Err(refusal(status, &text).into()) }
+        Ok((status, bytes))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {

@@ -12,7 +12,10 @@ mod explain;
 mod folder; // reads a workspace folder
 mod keys;
 mod lint;
+mod published; // a log, as seen from outside
 mod rebuild;
+mod receipt;
+mod retention;
 mod runs;
 mod serve;
 mod status;
@@ -42,12 +45,14 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Approvals(command) => wait(approvals::run(&global, command, out)),
         Command::Explain(args) => wait(explain::run(&global, args, out)),
         Command::Evidence(args) => wait(evidence::pack(&global, args, out)),
+        Command::Receipt(args) => wait(receipt::fetch(&global, args, out)),
         Command::Verify(args) => verify::run(&global, args, out),
         Command::Witness(args) => witness::run(&global, args),
         Command::Rebuild => rebuild::run(&global, out),
         Command::Keys(command) => wait(keys::run(&global, command, out)),
         Command::Erase(args) => wait(subject::erase(&global, args, out)),
         Command::Hold(args) => wait(subject::hold(&global, args, out)),
+        Command::Retention(args) => wait(retention::run(&global, args, out)),
         Command::Connector(command) => wait(connector::run(&global, command, out)),
         Command::Doctor(args) => wait(doctor::run(&global, &args, out)),
         Command::Bench(args) => bench::run(&global, &args, out),

@@ -56,6 +56,18 @@ pub(crate) fn find(global: &Global) -> Result<Target> {
     Ok(Target { url, key, root_key: None })
 }
 
+/// The server of an address that has a path, and the path. Its own credential where it is the server that the flags
+/// mean, else none: a key is for nobody else.
+pub(crate) fn at(global: &Global, url: &str) -> Result<(Target, String)> {
+    let wrong = || Failure::usage(format!("`{url}` is not an http or https address"));
+    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
+    let (host, path) =
+        rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+    let url = format!("{scheme}://{host}");
+    let key = find(global).ok().filter(|target| target.url == url).and_then(|target| target.key);
+    Ok((Target { url, key, root_key: None }, path))
+}
+
 /// The server of this machine, by its data directory.
 pub(crate) fn local(data: &Path) -> Result<Target> {
     let path = data.join(SERVER_FILE);

@@ -21,11 +21,13 @@ pub(crate) struct Book {
     undo: Vec<(RowKey, Option<Kept>)>,
     /// Entries decided so far: the position of the next one.
     pub(crate) next_seq: u64,
+    /// Once the store holds this many entries, rows are read from it anew: it let go of some.
+    pub(crate) anew_at: Option<u64>,
 }
 
 impl Book {
     pub(crate) fn new(store: Arc<dyn StateStore>, next_seq: u64) -> Self {
-        Self { store, rows: std::sync::Mutex::default(), undo: Vec::new(), next_seq }
+        Self { store, rows: std::sync::Mutex::default(), undo: Vec::new(), next_seq, anew_at: None }
     }
 
     /// The journal took what was decided: it will not be taken back.
@@ -48,7 +50,9 @@ impl Book {
     /// Lets go of rows that the store holds, once there are too many.
     pub(crate) fn trim(&mut self) {
         let rows = self.rows.get_mut().expect("no panic while the lock is held");
-        if rows.len() > ROWS_KEPT_MAX {
+        let anew = self.anew_at.is_some_and(|size| size <= self.store.applied());
+        if anew || rows.len() > ROWS_KEPT_MAX {
+            self.anew_at = self.anew_at.filter(|_| !anew);
             let applied = self.store.applied();
             rows.retain(|_, (_, since)| *since > applied);
         }

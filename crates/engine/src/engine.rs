@@ -27,6 +27,7 @@ use crate::follow::{Follow, Follower, Wake};
 use crate::locks::Locks;
 use crate::owner::{Durable, Owner, Release, Task};
 use crate::payload::Payloads;
+use crate::retention::ABSENCE_MAX;
 use crate::timers::Timers;
 
 /// Pause before something is written down again that the journal did not take.
@@ -107,6 +108,8 @@ pub struct Stats {
     pub journal_failed: Option<String>,
     /// The wall clock is off by this many milliseconds since it jumped: expiries are paused.
     pub clock_off: i64,
+    /// Retention waits for somebody to say that the clock is right, after a long absence.
+    pub retention_waits: bool,
 }
 
 pub(crate) struct Inner {
@@ -123,6 +126,16 @@ pub(crate) struct Inner {
     pub(crate) under_way: AtomicU64,
     pub(crate) decided: [AtomicU64; 3],
     pub(crate) settled: Mutex<BTreeMap<ActionId, watch::Sender<()>>>,
+    /// Held by each proposal until its first entry is durable; replaced to wait for those that had begun.
+    pub(crate) proposing: Mutex<Arc<()>>,
+    /// One sweep at a time.
+    pub(crate) sweeping: tokio::sync::Mutex<()>,
+    /// The clock is far ahead of the newest entry, and nobody said yet that it is right.
+    pub(crate) absent: AtomicBool,
+    /// Holds that were put since the start.
+    pub(crate) holds: AtomicU64,
+    /// Why no new work is taken, where that is so.
+    pub(crate) no_intake: RwLock<Option<Refusal>>,
     closing: AtomicBool,
     durable: Arc<watch::Sender<Durable>>,
     applied: Arc<watch::Sender<u64>>,
@@ -174,6 +187,7 @@ impl Engine {
             }
             None => Millis(0),
         };
+        let absent = size > 0 && parts.clock.now().wall.since(last_at) > ABSENCE_MAX;
         // Reading a long log takes a while: not on the runtime's threads.
         let follower = tokio::task::spawn_blocking(move || follower.catch_up(size, false).map(|()| follower))
             .await
@@ -201,6 +215,11 @@ impl Engine {
             under_way: AtomicU64::new(0),
             decided: Default::default(),
             settled: Mutex::default(),
+            proposing: Mutex::default(),
+            sweeping: tokio::sync::Mutex::default(),
+            absent: AtomicBool::new(absent),
+            holds: AtomicU64::new(0),
+            no_intake: RwLock::default(),
             closing: AtomicBool::new(false),
             durable: durable.clone(),
             applied,
@@ -482,6 +501,7 @@ impl Engine {
             views_failed: self.inner.views_failed.borrow().clone(),
             journal_failed: self.inner.durable.borrow().failed.clone(),
             clock_off: self.inner.clock_off.load(Ordering::Relaxed),
+            retention_waits: self.inner.absent.load(Ordering::Relaxed),
         }
     }
 
@@ -494,6 +514,17 @@ impl Engine {
             return Err(Error::Busy);
         }
         Ok(())
+    }
+
+    /// Takes no new runs and proposals for this reason, or takes them again. What was begun goes on.
+    pub fn set_no_intake(&self, why: Option<Refusal>) {
+        *self.inner.no_intake.write().expect("no panic while the lock is held") = why;
+    }
+
+    /// Whether new runs and proposals are taken.
+    pub(crate) fn check_intake(&self) -> Result<(), Error> {
+        let why = self.inner.no_intake.read().expect("no panic while the lock is held").clone();
+        why.map_or(Ok(()), |why| Err(why.into()))
     }
 
     /// Runs work on the tracker and counts it; it goes on when the caller goes away.

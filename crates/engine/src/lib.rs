@@ -18,6 +18,7 @@ mod owner; // the owner's loop
 mod payload; // sealed payloads
 mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
+mod retention; // letting go of what is past its retention
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
 mod subject;
@@ -26,8 +27,9 @@ mod timers; // erasing, and legal holds
 pub use engine::{Engine, Head, Limits, Parts, Stats};
 pub use error::Error;
 pub use follow::Follow;
-pub use payload::{Payloads, Sealed};
+pub use payload::{Holdings, Payloads, Sealed};
 pub use propose::Propose;
-pub use publish::Publish;
+pub use publish::{KeepFor, Publish};
+pub use retention::{Due, LetGo};
 pub use runs::StartRun;
 pub use subject::SUBJECT_NAME_BYTES_MAX;

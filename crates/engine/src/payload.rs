@@ -1,6 +1,9 @@
 //! Sealed payloads: what is big or personal, beside the entries.
 
+use std::collections::BTreeSet;
+
 use kernel::digest::Digest;
+use kernel::id::RunId;
 
 /// A payload, encrypted with its subject's data key.
 #[derive(Clone, Debug)]
@@ -13,6 +16,15 @@ pub struct Sealed {
     pub bytes: Option<Vec<u8>>,
 }
 
+/// What a run holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holdings {
+    /// Whose data keys seal its payloads: its own, and those that connectors name.
+    pub subjects: BTreeSet<Digest>,
+    /// The outcome of each of its actions is settled.
+    pub settled: bool,
+}
+
 /// Seals and opens payloads. Implemented over vault, views and journal.
 pub trait Payloads: Send + Sync {
     /// What stands in entries for a name or key of the outside: the same for ever, and nobody can test a guess.
@@ -23,6 +35,11 @@ pub trait Payloads: Send + Sync {
     fn open(&self, commitment: &Digest) -> Result<Option<Vec<u8>>, String>;
     /// Takes the subject's key out of use and names all that it ever had; what is sealed from now on has another.
     fn keys_of(&self, subject: &Digest) -> Result<Vec<i64>, String>;
+    /// What a run holds, as of the rows in the store.
+    fn held_by(&self, run: &RunId) -> Result<Holdings, String>;
+    /// The runs that have payloads of a subject; `None` where that cannot be told, for one because they are more than
+    /// `max`.
+    fn runs_with(&self, subject: &Digest, max: usize) -> Result<Option<Vec<RunId>>, String>;
     /// Destroys data keys and forgets what they sealed. Doing it again does nothing.
     fn destroy(&self, keys: &[i64]) -> Result<(), String>;
 

@@ -70,6 +70,8 @@ impl Engine {
     /// Proposes one use of a tool. Returns when it is settled, when a person must be asked, or when `wait` is over.
     pub async fn propose(&self, propose: Propose) -> Result<Action, Error> {
         self.check_open()?;
+        // Held from the first seal to the first entry: a key that goes waits for it.
+        let begun = self.inner.proposing.lock().expect("no panic while the lock is held").clone();
         let (wait, by, repeat) = (propose.wait, propose.by.clone(), propose.repeat);
         let keyed = propose.idempotency.is_some();
         let parsed = self.parse(propose).await?;
@@ -85,10 +87,14 @@ impl Engine {
                 self.follow_action(&before.id, &by, wait).await
             };
         }
+        self.check_intake()?;
         let engine = self.clone();
         let (first, told) = tokio::sync::oneshot::channel();
         let id = parsed.proposal.action.clone();
-        drop(self.spawn(async move { engine.first_append(parsed, guard, first).await }));
+        drop(self.spawn(async move {
+            engine.first_append(parsed, guard, first).await;
+            drop(begun);
+        }));
         let action = told.await.map_err(|_| Error::Closed)??;
         if waits_for_others(&action) { Ok(action) } else { self.follow_action(&id, &by, wait).await }
     }

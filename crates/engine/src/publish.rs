@@ -7,15 +7,29 @@ use kernel::actor::Actor;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::event::Event;
+use kernel::id::AgentId;
 use kernel::judge::Judge;
 use kernel::refusal::Refusal;
+use kernel::retention::Retention;
 use kernel::state;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::subject::WORKSPACE;
 
 /// The data key's name under which workspace files are sealed.
 const FILES_SUBJECT: &str = "workspace-files";
+
+/// How long what an agent's runs hold is kept, from a bundle.
+#[derive(Clone, Debug)]
+pub struct KeepFor {
+    /// The agent.
+    pub agent: AgentId,
+    /// How long.
+    pub retention: Retention,
+    /// Why that is less than the floor, where it is.
+    pub reason: Option<String>,
+}
 
 /// A bundle that is to come into force.
 pub struct Publish {
@@ -25,6 +39,8 @@ pub struct Publish {
     pub files: Vec<u8>,
     /// Agents, people and connectors that change with it.
     pub events: Vec<Event>,
+    /// How long what each agent's runs hold is kept; what is so already is not recorded again.
+    pub retention: Vec<KeepFor>,
     /// Whether the workspace is still being set up.
     pub setup: bool,
     /// The bundle against which the plan was made.
@@ -43,7 +59,7 @@ impl Engine {
     /// Brings a bundle into force: files, agents, people and connectors in one append. Every decision after it is
     /// taken by the new bundle.
     pub async fn publish(&self, publish: Publish) -> Result<u64, Error> {
-        let Publish { judge, files, events, setup, expected, by } = publish;
+        let Publish { judge, files, events, retention, setup, expected, by } = publish;
         let sealed = self
             .inner
             .payloads
@@ -63,6 +79,16 @@ impl Engine {
                 let published = Event::BundlePublished { bundle: judge.bundle(), previous: before, setup };
                 let mut all = vec![(published, vec![("files".to_owned(), sealed)])];
                 all.extend(events.into_iter().map(|event| (event, vec![])));
+                for KeepFor { agent, retention, reason } in retention {
+                    if state::retention(desk.table(), &agent) == retention {
+                        continue;
+                    }
+                    let workspace = desk.payloads.subject(WORKSPACE);
+                    let reason = reason
+                        .map(|reason| desk.seal("reason", &workspace, WORKSPACE, reason.as_bytes()))
+                        .transpose()?;
+                    all.push((Event::RetentionSet { agent, retention }, reason.into_iter().collect()));
+                }
                 let seq = desk.write(&by, None, all)?;
                 desk.set_judge(judge);
                 Ok(seq)

@@ -79,6 +79,7 @@ impl Engine {
             let parts = [who.as_bytes(), title.as_bytes(), conversation.as_bytes(), behalf.as_bytes()];
             self.inner.payloads.pseudonym("countersign/run-request/v1", &parts)
         });
+        let intake = self.check_intake();
         self.ask(move |desk| {
             let agent = state::agent(desk.table(), &start.agent)
                 .ok_or_else(|| Refusal::AgentUnknown { agent: start.agent.to_string() })?;
@@ -95,6 +96,7 @@ impl Engine {
                     Err(Refusal::IdempotencyMismatch.into())
                 };
             }
+            intake?;
             let event = Event::RunStarted {
                 run: run.clone(),
                 agent: start.agent.clone(),

@@ -3,6 +3,8 @@
 //! The entry comes first, the keys go after it is durable; a process that ends in between destroys them when it starts
 //! again, and so does one that was restored from an older backup.
 
+use std::sync::atomic::Ordering;
+
 use kernel::actor::Actor;
 use kernel::digest::Digest;
 use kernel::event::Event;
@@ -23,7 +25,7 @@ const KEYS_MAX: usize = 1_000;
 /// Rows read at once.
 const PAGE: usize = 1_000;
 /// The subject of texts that belong to nobody but the workspace.
-const WORKSPACE: &str = "workspace";
+pub(crate) const WORKSPACE: &str = "workspace";
 
 impl Engine {
     /// The pseudonym under which a subject's payloads are kept.
@@ -89,7 +91,11 @@ impl Engine {
     /// Puts a legal hold on a subject, or ends it. What is so already is not recorded again.
     pub async fn hold(&self, subject: Digest, hold: bool, reason: &str, by: Actor) -> Result<Subject, Error> {
         let reason = checked(reason)?;
+        let inner = self.inner.clone();
         self.ask(move |desk| {
+            if hold {
+                inner.holds.fetch_add(1, Ordering::Relaxed);
+            }
             let row = state::subject(desk.table(), &subject).unwrap_or_default();
             if row.held == hold {
                 return Ok(row);

@@ -129,6 +129,9 @@ pub(crate) fn check(proved: &Proved, report: &mut Report) -> Option<Proposal> {
             | Event::SubjectErased { .. }
             | Event::SubjectHeld { .. }
             | Event::SubjectReleased { .. }
+            | Event::RetentionSet { .. }
+            | Event::RetentionApplied { .. }
+            | Event::JournalPruned(_)
             | Event::TimerFired { .. } => {}
         }
     }

@@ -39,6 +39,22 @@ pub enum Error {
     /// No room on the disk: nothing new is taken in until there is some. What was taken in is kept, and read.
     #[error("the disk is full")]
     DiskFull,
+    /// Before the entries that are there. Whether an entry says that those were pruned is told by `verify`.
+    #[error("entry {seq} of log `{log}` is not there any more; the entries from {first} on are")]
+    Pruned {
+        /// The log.
+        log: String,
+        /// The entry.
+        seq: u64,
+        /// The first that is there.
+        first: u64,
+    },
+    /// A payload in a segment that was pruned.
+    #[error("the payload was pruned with its segment")]
+    PayloadPruned,
+    /// A segment that is not there.
+    #[error("there is no segment `{0:016x}`")]
+    NoSuchSegment(u64),
     /// A log that was never defined here.
     #[error("there is no log with number {0}")]
     UnknownLog(u32),

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kernel::ports::Signer;
-use tlog::{VerifierKey, empty_root};
+use tlog::{Tree, VerifierKey, empty_root};
 
 use crate::checkpoint::{NAME_RULE, checkpoint_dir, is_log_name};
 use crate::checkpointer::{self, checkpoint_all};
@@ -25,6 +25,7 @@ use crate::journal::{
     SUBJECT_BYTES_MAX, Stored,
 };
 use crate::old::Old;
+use crate::prune::{self, SegmentStart};
 use crate::read;
 use crate::recover::{Recovered, Recovery, recover};
 use crate::room::{self, Reserve, SPARE_AFTER, spare_path};
@@ -130,19 +131,22 @@ impl FileJournal {
             segments: found.segments.len() as u64,
             ..Health::default()
         };
-        let logs = found.state.logs.iter().zip(found.indexes).map(|(log, index)| LogView {
+        let fronts = found.front.into_iter().chain(std::iter::repeat_with(Tree::default));
+        let logs = found.state.logs.iter().zip(found.indexes).zip(fronts);
+        let logs = logs.map(|((log, index), front)| LogView {
             name: log.name.clone(),
             vkey: log.vkey.clone(),
             signer: None,
             size: log.tree.size(),
             root: log.tree.root(),
             index,
+            front,
             checkpoint: found
                 .anchors
                 .get(&log.name)
                 .map(|anchor| (anchor.checkpoint.size(), anchor.note.clone())),
         });
-        let view = View { logs: logs.collect(), segments: found.segments, health };
+        let view = View { logs: logs.collect(), segments: found.segments, gone: 0, health };
         let shared = Arc::new(Shared::new(dir.to_owned(), disk, end, view, Old::new(found.skipped), reserve));
         shared.queue().full = full;
         let journal = Self {
@@ -397,6 +401,14 @@ impl Backend for FileJournal {
 
     fn payload(&self, at: &Locator) -> Result<Vec<u8>, Error> {
         read::payload(&self.shared, at)
+    }
+
+    fn segments(&self) -> Result<Vec<SegmentStart>, Error> {
+        prune::segments(&self.shared)
+    }
+
+    fn prune(&self, first: u64) -> Result<u64, Error> {
+        prune::prune(&self.shared, first)
     }
 
     fn checkpoint(&self, log: LogId) -> Option<String> {

@@ -9,6 +9,7 @@ use kernel::ports::Signer;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::prune::SegmentStart;
 use crate::recover::Recovery;
 
 /// The largest entry: what an entry bundle has room for.
@@ -158,6 +159,13 @@ pub trait Backend: Journal {
 
     /// The sealed bytes of a durable payload.
     fn payload(&self, at: &Locator) -> Result<Vec<u8>, Error>;
+
+    /// The segments that are there, oldest first, and where the logs stood at the head of each.
+    fn segments(&self) -> Result<Vec<SegmentStart>, Error>;
+
+    /// Takes away the segments before the one whose first frame has this number, and says how many. The caller has put
+    /// it on record, durably, in each log that has entries there. Doing it again finishes what a crash cut short.
+    fn prune(&self, first: u64) -> Result<u64, Error>;
 
     /// The last signed checkpoint of a log, as a note.
     fn checkpoint(&self, log: LogId) -> Option<String>;

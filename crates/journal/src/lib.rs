@@ -12,6 +12,7 @@ pub mod disk; // the few things asked of a file system
 mod error; // why the journal refuses, and where damage is
 mod file; // the journal in files
 mod frame; // the unit of a segment file
+mod front; // a journal whose first segments were pruned
 mod group; // what goes into one write
 mod head; // where every log stood when a segment began
 mod index; // where entries lie, roughly
@@ -19,6 +20,7 @@ mod journal; // the traits, and what goes in and out
 mod lock; // one process at a time
 mod old; // segments that opening did not read
 mod probe; // what one flush costs here
+mod prune; // taking segments away from the front
 mod read; // reading back
 mod recover; // what opening finds
 mod room; // room on the disk, made ahead
@@ -39,6 +41,7 @@ pub use journal::{
 };
 pub use kernel::ports::Signer;
 pub use probe::{Probe, Probed, Rate, probe};
+pub use prune::SegmentStart;
 pub use recover::{Cut, Recovery};
-pub use verify::{Progress, Torn, Verified, VerifiedLog, verify, verify_with_keys};
+pub use verify::{Progress, Pruned, Torn, Verified, VerifiedLog, verify, verify_with_keys};
 pub use writer::OnFatal;

@@ -40,17 +40,19 @@ impl Old {
     }
 
     /// The mark at or before an entry, and how far its segment goes. The entry must be older than those that opening
-    /// read.
+    /// read, and not in the first `gone` segments, which were pruned since.
     pub(crate) fn mark(
         &self,
         disk: &dyn Disk,
         dir: &Path,
         segments: &[Segment],
+        gone: usize,
         log: LogId,
         seq: u64,
     ) -> Result<(Mark, u64), Error> {
         // The last segment at whose head the log had not got further than the entry.
-        let (mut low, mut high) = (0, self.0.len());
+        let mut high = self.0.len();
+        let mut low = gone.min(high.saturating_sub(1));
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
             let starts = self.starts(disk, dir, segments[middle])?;

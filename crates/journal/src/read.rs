@@ -117,6 +117,10 @@ fn place(shared: &Shared, log: LogId, seq: u64) -> Result<Option<(Mark, u64, Seg
     if seq >= seen.size {
         return Ok(None);
     }
+    let first = seen.front.size();
+    if seq < first {
+        return Err(Error::Pruned { log: seen.name.clone(), seq, first });
+    }
     let size = seen.size;
     if let Some(mark) = seen.index.before(seq) {
         let (segment, len) = view.segments[mark.segment as usize];
@@ -124,8 +128,9 @@ fn place(shared: &Shared, log: LogId, seq: u64) -> Result<Option<(Mark, u64, Seg
     }
     // Before what opening read.
     let segments: Vec<Segment> = view.segments.iter().map(|(segment, _)| *segment).collect();
+    let gone = view.gone;
     drop(view);
-    let (mark, len) = shared.old.mark(&*shared.disk, &shared.dir, &segments, log, seq)?;
+    let (mark, len) = shared.old.mark(&*shared.disk, &shared.dir, &segments, gone, log, seq)?;
     Ok(Some((mark, size, segments[mark.segment as usize], len)))
 }
 
@@ -133,6 +138,10 @@ fn place(shared: &Shared, log: LogId, seq: u64) -> Result<Option<(Mark, u64, Seg
 pub(crate) fn payload(shared: &Shared, at: &Locator) -> Result<Vec<u8>, Error> {
     let known = {
         let view = shared.view();
+        let there = &view.segments[view.gone..];
+        if there.first().is_some_and(|(first, _)| at.segment < first.first) {
+            return Err(Error::PayloadPruned);
+        }
         let found = view.segments.binary_search_by_key(&at.segment, |(segment, _)| segment.first);
         found.ok().map(|number| view.segments[number])
     };
@@ -157,15 +166,20 @@ pub(crate) fn payload(shared: &Shared, at: &Locator) -> Result<Vec<u8>, Error> {
 
 /// The audit path of an entry, from the entries themselves.
 pub(crate) fn prove(shared: &Shared, log: LogId, seq: u64, size: u64) -> Result<Vec<Hash>, Error> {
-    {
+    let mut path = Gather::new(seq, size);
+    let mut at = {
         let view = shared.view();
         let seen = view.logs.get(log.0 as usize).ok_or(Error::UnknownLog(log.0))?;
         if seq >= size || size > seen.size {
             return Err(Error::OutOfRange { log: seen.name.clone(), size: seen.size, seq, of: size });
         }
-    }
-    let mut path = Gather::new(seq, size);
-    let mut at = 0;
+        let first = seen.front.size();
+        if seq < first {
+            return Err(Error::Pruned { log: seen.name.clone(), seq, first });
+        }
+        path.begin(&seen.front);
+        first
+    };
     while at < size {
         let limit = usize::try_from(size - at).unwrap_or(usize::MAX).min(PROOF_ENTRIES);
         let found = entries(shared, log, at, limit, PROOF_BYTES)?;

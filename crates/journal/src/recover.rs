@@ -8,6 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tlog::Tree;
+
 use crate::checkpoint::Anchors;
 use crate::content::Envelope;
 use crate::disk::{Disk, Mode};
@@ -58,6 +60,8 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<(Segment, u64)>,
     pub(crate) anchors: Anchors,
     pub(crate) recovery: Recovery,
+    /// Where the logs stood at the head of the first segment, where those before it were pruned.
+    pub(crate) front: Vec<Tree>,
     /// How many segments were not read.
     pub(crate) skipped: usize,
     /// The format of the last segment.
@@ -68,6 +72,7 @@ pub(crate) struct Recovered {
 pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, Error> {
     let found = list(disk, dir).map_err(Error::io("list", &journal_dir(dir)))?;
     let anchors = Anchors::load(disk, dir)?;
+    let front = front(disk, dir, &found)?;
     let (skipped, mut state) = beginning(disk, dir, &found, &anchors)?;
     let mut visit = Gather { anchors, ..Gather::default() };
     let mut segments = Vec::with_capacity(found.len());
@@ -105,9 +110,17 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Recovered, Error> {
         segments,
         anchors: visit.anchors,
         recovery,
+        front,
         skipped,
         format,
     })
+}
+
+/// What was pruned: where the logs stood at the head of the first segment.
+fn front(disk: &dyn Disk, dir: &Path, found: &[Segment]) -> Result<Vec<Tree>, Error> {
+    let Some(first) = found.first().filter(|segment| segment.first > 0) else { return Ok(vec![]) };
+    let head = Head::read(disk, dir, *first).map_err(Error::io("read", &first.path(dir)))?;
+    Ok(head.map(|head| head.logs.into_iter().map(|log| log.tree).collect()).unwrap_or_default())
 }
 
 /// Where to begin: how many segments are passed over, and what is believed of them.
@@ -117,7 +130,8 @@ fn beginning(
     found: &[Segment],
     anchors: &Anchors,
 ) -> Result<(usize, State), Error> {
-    for segment in found.iter().skip(1).rev() {
+    // The very first one has nothing before it that a head could tell.
+    for segment in found.iter().filter(|segment| segment.first > 0).rev() {
         let head = Head::read(disk, dir, *segment).map_err(Error::io("read", &segment.path(dir)))?;
         if let Some(head) = head.filter(|head| anchors.prove(&head.logs)) {
             return Ok((segment.ordinal, head.state(*segment)));

@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kernel::ports::Signer;
-use tlog::Hash;
+use tlog::{Hash, Tree};
 
 use crate::disk::Disk;
 use crate::error::Error;
@@ -72,6 +72,8 @@ pub(crate) struct LogView {
     pub(crate) size: u64,
     pub(crate) root: Hash,
     pub(crate) index: Index,
+    /// What was pruned of it: the tree before its first entry that is there.
+    pub(crate) front: Tree,
     /// The last checkpoint, with its size.
     pub(crate) checkpoint: Option<(u64, String)>,
 }
@@ -81,6 +83,8 @@ pub(crate) struct View {
     pub(crate) logs: Vec<LogView>,
     /// With the durable bytes of each.
     pub(crate) segments: Vec<(Segment, u64)>,
+    /// How many of them were pruned since opening: the first ones.
+    pub(crate) gone: usize,
     pub(crate) health: Health,
 }
 

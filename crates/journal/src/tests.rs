@@ -8,6 +8,7 @@ mod faults; // every way to stop, at every write
 mod full; // a disk without room
 mod memory; // a disk in memory, moody on demand
 mod pace; // figures, where asked for
+mod prune; // segments taken away from the front
 mod recorder; // a disk that remembers everything that was asked of it
 mod running; // the battery, segments, locks, checkpoints
 mod world; // a small journal to try things on

@@ -14,6 +14,7 @@ use crate::checkpoint::Anchors;
 use crate::content::Envelope;
 use crate::disk::{Disk, Mode, RealDisk};
 use crate::error::{Fault, FaultKind};
+use crate::front::{Front, Record};
 use crate::recover::{check_torn, tail};
 use crate::scan::{LogState, Place, State, Stop, Visit, scan};
 use crate::segment::list;
@@ -42,6 +43,15 @@ pub struct Verified {
     pub torn: Option<Torn>,
 }
 
+/// What retention took away from the front, on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// The first entry of the log that is there.
+    pub first: u64,
+    /// Root of the tree over those before it.
+    pub root: Hash,
+}
+
 /// A log that was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedLog {
@@ -53,6 +63,8 @@ pub struct VerifiedLog {
     pub size: u64,
     /// Root of the tree over them.
     pub root: Hash,
+    /// Entries before the first that is there: pruned, on record. `None` where nothing was.
+    pub pruned: Option<Pruned>,
     /// For how many of them a signed checkpoint vouches; `None` without one.
     pub checkpoint_size: Option<u64>,
     /// Payloads that are there.
@@ -107,8 +119,10 @@ pub(crate) fn verify_on(
         done.bytes_total +=
             file.and_then(|file| file.length()).map_err(|error| unreadable(&segment.label(), error))?;
     }
-    let mut state = State::default();
-    let mut visit = Check { anchors, logs: Vec::new(), progress, done, base: 0 };
+    let front = Front::read(disk, dir, segments[0], &anchors)?;
+    let mut state = front.as_ref().map_or_else(State::default, |front| front.head.state(segments[0]));
+    let mut visit =
+        Check { front: front.is_some(), records: vec![], anchors, logs: Vec::new(), progress, done, base: 0 };
     let mut torn = None;
     let mut bytes = Vec::new();
     for segment in &segments {
@@ -126,6 +140,9 @@ pub(crate) fn verify_on(
         visit.report(0);
     }
     visit.anchors.settle(&state.logs)?;
+    if let Some(front) = &front {
+        front.on_record(segments[0], &visit.records)?;
+    }
     for (name, expected) in keys {
         let fault = |kind| Fault { log: Some(name.clone()), ..plain("journal", kind) };
         let log =
@@ -140,6 +157,7 @@ pub(crate) fn verify_on(
         vkey: log.vkey.clone(),
         size: log.tree.size(),
         root: log.tree.root(),
+        pruned: front.as_ref().and_then(|front| front.of(&log.name)),
         checkpoint_size: visit.anchors.get(&log.name).map(|anchor| anchor.checkpoint.size()),
         payloads: read.payloads.len() as u64,
         payloads_missing: read.commits.difference(&read.payloads).count() as u64,
@@ -165,6 +183,9 @@ struct Read {
 
 struct Check<'a> {
     anchors: Anchors,
+    /// Whether the front is missing: then what is on record about it is gathered.
+    front: bool,
+    records: Vec<Record>,
     logs: Vec<Read>,
     progress: &'a mut dyn FnMut(Progress),
     done: Progress,
@@ -206,6 +227,9 @@ impl Visit for Check<'_> {
         read.commits.extend(&fields.commits);
         read.last = fields.commits;
         self.anchors.passed(number, log);
+        if self.front {
+            self.records.extend(Record::read(&log.name, entry));
+        }
         self.done.entries += 1;
         if self.done.entries.is_multiple_of(REPORT_EVERY) {
             self.report(place.offset + place.len);

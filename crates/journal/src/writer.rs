@@ -381,6 +381,7 @@ impl Writer {
         let mut view = self.shared.view_mut();
         for (name, vkey) in group.defined.drain(..) {
             view.logs.push(LogView {
+                front: tlog::Tree::default(),
                 name,
                 vkey,
                 signer: None,

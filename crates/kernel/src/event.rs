@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId, TimerId, ToolId};
 use crate::judge::{CounterUse, EffectClass, Obligations, Verdict};
 use crate::ports::FailureClass;
+use crate::retention::Retention;
 use crate::run::RunOutcome;
 use crate::timer::Purpose;
 
@@ -54,6 +55,38 @@ pub struct Decided {
     /// What a person needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obligations: Option<Obligations>,
+}
+
+/// A subject whose data keys were destroyed because every run that used them is past its retention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lapsed {
+    /// The subject.
+    pub subject: Digest,
+    /// The numbers of its data keys.
+    pub keys: Vec<i64>,
+}
+
+/// The base of the rows: what remains of entries that are gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// The entries that its rows hold: those before this position.
+    pub applied: u64,
+    /// SHA-256 of the file.
+    pub sha256: Digest,
+}
+
+/// Where a log begins from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// The number of the first frame of the first segment that is kept.
+    pub first: u64,
+    /// Entries of this log before it.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Digest,
+    /// What the rows are rebuilt from, in the workspace's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
 }
 
 /// A typed thing that happened.
@@ -223,6 +256,15 @@ pub enum Event {
     /// The hold ended. Payload: `reason`.
     #[serde(rename = "subject.released")]
     SubjectReleased { subject: Digest },
+    /// How long what the agent's runs hold is kept. Payload: `reason`, where that is less than the floor.
+    #[serde(rename = "retention.set")]
+    RetentionSet { agent: AgentId, retention: Retention },
+    /// These runs are past their retention: the data keys that no other run needs were destroyed.
+    #[serde(rename = "retention.applied")]
+    RetentionApplied { runs: Vec<RunId>, lapsed: Vec<Lapsed> },
+    /// The segments before this place are taken away: all of their runs are past their retention.
+    #[serde(rename = "journal.pruned")]
+    JournalPruned(Pruned),
     /// It is due now.
     #[serde(rename = "timer.fired")]
     TimerFired { timer: TimerId, due: Millis },
@@ -265,6 +307,9 @@ impl Event {
             Self::SubjectErased { .. } => "subject.erased",
             Self::SubjectHeld { .. } => "subject.held",
             Self::SubjectReleased { .. } => "subject.released",
+            Self::RetentionSet { .. } => "retention.set",
+            Self::RetentionApplied { .. } => "retention.applied",
+            Self::JournalPruned(_) => "journal.pruned",
             Self::TimerSet { .. } => "timer.set",
             Self::TimerFired { .. } => "timer.fired",
         }
@@ -307,6 +352,9 @@ impl Event {
             | Self::SubjectErased { .. }
             | Self::SubjectHeld { .. }
             | Self::SubjectReleased { .. }
+            | Self::RetentionSet { .. }
+            | Self::RetentionApplied { .. }
+            | Self::JournalPruned(_)
             | Self::TimerFired { .. } => None,
         }
     }

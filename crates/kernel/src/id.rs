@@ -131,6 +131,8 @@ slug!(/// A connector: one outside system.
     ConnectorId, "connector name");
 slug!(/// A role that a person holds in a workspace.
     Role, "role");
+slug!(/// A class of retention: how long payloads are kept.
+    RetentionClass, "retention class");
 
 handle_id!(/// One run of one agent.
     RunId, "run_", "run id");

@@ -15,6 +15,7 @@ pub mod money; // decimal text to integer minor units
 pub mod ports; // what the engine needs from outside
 pub mod redact; // hiding members of arguments from people
 pub mod refusal; // the rules said no
+pub mod retention; // how long payloads are kept
 pub mod run; // one piece of work of an agent
 pub mod state; // rows, and how entries change them
 pub mod timer; // things due later

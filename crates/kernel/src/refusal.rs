@@ -47,6 +47,12 @@ pub enum Refusal {
     /// A legal hold beats erasure and retention.
     #[error("the subject is under a legal hold; nothing of it is erased")]
     LegalHold,
+    /// What the workspace keeps has reached its quota.
+    #[error("the workspace keeps {used} bytes, and its quota is {quota}")]
+    QuotaExceeded { used: u64, quota: u64 },
+    /// The disk has too little room for new work.
+    #[error("only {free} bytes are free on the disk, too few to take new work")]
+    DiskFull { free: u64 },
     /// Something else about the request.
     #[error("{0}")]
     Invalid(String),
@@ -69,6 +75,8 @@ impl Refusal {
             Self::AgentUnknown { .. } => "agent_unknown",
             Self::NoBundle => "no_bundle",
             Self::LegalHold => "legal_hold",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::DiskFull { .. } => "disk_full",
             Self::Invalid(_) => "request_invalid",
         }
     }
@@ -99,6 +107,10 @@ impl Refusal {
             Self::LegalHold => {
                 "end the hold first, if whoever asked for it agrees: `countersign hold SUBJECT --release`"
             }
+            Self::QuotaExceeded { .. } => {
+                "raise `serve --quota`, or keep less: docs/guide/sizing.md; answers to open requests are still taken"
+            }
+            Self::DiskFull { .. } => "make room on the disk; new work is taken again by itself then",
             Self::Invalid(_) => "correct the request and send it again",
         }
     }

@@ -41,6 +41,9 @@ pub struct Run {
     pub finished: Option<(RunOutcome, Millis)>,
     /// Actions proposed so far.
     pub actions: u64,
+    /// When retention let go of what it held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed_at: Option<Millis>,
 }
 
 impl Run {

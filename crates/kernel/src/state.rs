@@ -13,8 +13,9 @@ use crate::actor::{Actor, Principal, Scope};
 use crate::approval::{Approval, ApprovalStatus, Given};
 use crate::clock::Millis;
 use crate::digest::Digest;
-use crate::event::{Entry, Event};
+use crate::event::{Entry, Event, Lapsed, Pruned};
 use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId, TimerId};
+use crate::retention::Retention;
 use crate::run::Run;
 use crate::timer::Timer;
 
@@ -52,6 +53,10 @@ pub enum Noun {
     Open,
     /// Subjects that were held or erased, by pseudonym.
     Subject,
+    /// Runs that ended and whose payloads are still kept, by when they ended.
+    Ended,
+    /// How long payloads of an agent's runs are kept, by agent. It outlives the agent's registration.
+    Retention,
 }
 
 impl Noun {
@@ -73,6 +78,8 @@ impl Noun {
             Self::Made => "made",
             Self::Open => "open",
             Self::Subject => "subject",
+            Self::Ended => "ended",
+            Self::Retention => "retention",
         }
     }
 }
@@ -109,6 +116,9 @@ pub struct Workspace {
     /// approval expires (DESIGN §3).
     #[serde(default)]
     pub clock_off: Millis,
+    /// Where the log begins since it was pruned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
 }
 
 /// A registered agent.
@@ -155,7 +165,7 @@ pub struct Counter {
 pub struct Subject {
     /// Under a legal hold.
     pub held: bool,
-    /// When it was erased last.
+    /// When keys of it were destroyed last, on request or by retention.
     pub erased_at: Option<Millis>,
     /// The numbers of the data keys that were destroyed: a restored backup must not have them.
     pub keys: BTreeSet<i64>,
@@ -195,6 +205,10 @@ pub enum Row {
     Open,
     /// A subject.
     Subject(Subject),
+    /// A run that ended: its id and its agent.
+    Ended(RunId, AgentId),
+    /// How long payloads of an agent's runs are kept.
+    Retention(Retention),
 }
 
 /// Where rows are read and written while entries are applied.
@@ -240,6 +254,8 @@ typed_get! {
     hold(&Digest) -> ActionId = Hold |Row::Hold(action)| action.clone();
     /// What was done about the payloads of this subject.
     subject(&Digest) -> Subject = Subject |Row::Subject(subject)| subject.clone();
+    /// How long payloads of this agent's runs are kept, where it is not the default.
+    retention_set(&AgentId) -> Retention = Retention |Row::Retention(retention)| retention.clone();
     /// What this idempotency key made.
     made(&Digest) -> String = Made |Row::Made(id)| id.clone();
 }
@@ -250,6 +266,16 @@ pub fn workspace(table: &dyn Table) -> Workspace {
         Some(Row::Workspace(workspace)) => workspace.clone(),
         _ => Workspace { setup: true, ..Workspace::default() },
     }
+}
+
+/// How long payloads of this agent's runs are kept.
+pub fn retention(table: &dyn Table, agent: &AgentId) -> Retention {
+    retention_set(table, agent).unwrap_or_default()
+}
+
+/// The id of the row of a run that ended then: sorts by that moment.
+pub fn ended_id(at: Millis, run: &RunId) -> String {
+    format!("{:016x}-{run}", at.0.max(0))
 }
 
 /// The key under which an identical call of a run is remembered (DESIGN §7, foreign agents).
@@ -333,6 +359,29 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         }),
         Event::SubjectHeld { subject } => change_subject(table, subject, |row| row.held = true),
         Event::SubjectReleased { subject } => change_subject(table, subject, |row| row.held = false),
+        Event::RetentionSet { agent, retention } => {
+            table.put(RowKey::new(Noun::Retention, agent), Some(Row::Retention(retention.clone())));
+        }
+        Event::RetentionApplied { runs, lapsed } => {
+            for id in runs {
+                let Some(mut row) = run(table, id) else { continue };
+                if let Some((_, ended)) = row.finished {
+                    table.put(RowKey::new(Noun::Ended, ended_id(ended, id)), None);
+                }
+                row.lapsed_at = Some(at);
+                table.put(RowKey::new(Noun::Run, id), Some(Row::Run(row)));
+            }
+            for Lapsed { subject, keys } in lapsed {
+                change_subject(table, subject, |row| {
+                    row.erased_at = Some(at);
+                    row.keys.extend(keys);
+                });
+            }
+        }
+        Event::JournalPruned(pruned) => {
+            let row = Workspace { pruned: Some(pruned.clone()), ..workspace(table) };
+            table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
+        }
         Event::BundlePublished { bundle, previous: _, setup } => {
             let files = entry.commits.get("files").copied().unwrap_or(*bundle);
             let row = Workspace {
@@ -393,6 +442,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 fingerprint: *fingerprint,
                 finished: None,
                 actions: 0,
+                lapsed_at: None,
             };
             table.put(RowKey::new(Noun::Run, run), Some(Row::Run(row)));
             if let Some(key) = conversation {
@@ -402,6 +452,8 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         Event::RunFinished { run: id, outcome } => {
             if let Some(mut row) = run(table, id) {
                 row.finished = Some((*outcome, at));
+                let ended = Row::Ended(id.clone(), row.agent.clone());
+                table.put(RowKey::new(Noun::Ended, ended_id(at, id)), Some(ended));
                 table.put(RowKey::new(Noun::Run, id), Some(Row::Run(row)));
             }
         }

@@ -8,6 +8,7 @@ use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::id::{AgentId, ConnectorId, PersonId, Role, ToolId};
 use kernel::judge::Tool;
+use kernel::retention::Retention;
 
 use crate::ask::Ground;
 use crate::counter::Counter;
@@ -31,6 +32,10 @@ pub struct AgentSpec {
     pub deputy: Option<PersonId>,
     /// experiment, shadow, canary, production, retired.
     pub stage: String,
+    /// How long what its runs hold is kept.
+    pub retention: Retention,
+    /// Why that is less than the floor, where it is.
+    pub retention_reason: Option<String>,
 }
 
 /// A credential, by reference.

@@ -4,6 +4,7 @@ mod connector; // connectors and pinned tools
 mod counter; // counters
 mod fact; // facts and the reads behind them
 mod people; // people and agents
+mod retention; // classes of retention
 mod rules; // Cedar, over all files
 
 use std::collections::BTreeMap;
@@ -80,7 +81,8 @@ impl Work<'_> {
         let mut roles: Vec<String> = ROLES.iter().map(ToString::to_string).collect();
         roles.extend(workspace.roles.clone());
         let people = self.people(&workspace, &roles);
-        let agents = self.agents(&people);
+        let classes = self.retention_classes();
+        let agents = self.agents(&people, &classes);
         let read = self.connectors();
         let mut counters = self.counters("workspace.toml", &workspace.counters, &read.specs);
         if let Some(text) = self.files.get("counters.toml")
@@ -277,6 +279,7 @@ fn is_file(path: &str, folder: &str, end: &str) -> bool {
 fn is_known(path: &str) -> bool {
     path == "workspace.toml"
         || path == "counters.toml"
+        || path == retention::FILE
         || is_file(path, "agents/", ".toml")
         || is_file(path, "connectors/", ".toml")
         || is_file(path, "connectors/", ".manifest.json")

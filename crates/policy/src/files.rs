@@ -80,6 +80,23 @@ pub(crate) struct AgentFile {
     pub(crate) deputy: Option<String>,
     #[serde(default = "experiment")]
     pub(crate) stage: String,
+    #[serde(default)]
+    pub(crate) retention: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetentionFile {
+    #[serde(default)]
+    pub(crate) classes: BTreeMap<String, ClassFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClassFile {
+    pub(crate) days: i64,
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
 }
 
 fn one() -> i64 {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel::judge::Judge;
+use kernel::retention::Retention;
 
 use crate::bundle::Bundle;
 use crate::counter::Amount;
@@ -26,7 +27,13 @@ type Things = BTreeMap<(&'static str, String), String>;
 fn things(bundle: &Bundle) -> Things {
     let mut all = Things::new();
     for agent in bundle.agents.values() {
-        let text = format!("version {}, stage {}, owner {}", agent.version, agent.stage, agent.owner);
+        let Retention { class, days } = &agent.retention;
+        let kept = if agent.retention == Retention::default() {
+            String::new()
+        } else {
+            format!(", kept for {days} days after a run ({class})")
+        };
+        let text = format!("version {}, stage {}, owner {}{kept}", agent.version, agent.stage, agent.owner);
         all.insert(("agent", agent.name.to_string()), format!("{text}\u{0}{agent:?}"));
     }
     for (person, roles) in &bundle.people {

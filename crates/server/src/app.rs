@@ -26,6 +26,7 @@ use crate::cosigning::Cosigning;
 use crate::payloads::Shelf;
 use crate::problem::Fault;
 use crate::sessions::Sessions;
+use crate::space::Space;
 
 /// Bundles of which the text is kept for explanations.
 const BUNDLES_MAX: usize = 16;
@@ -35,6 +36,10 @@ pub(crate) struct App {
     pub(crate) workspace: WorkspaceId,
     pub(crate) log: LogId,
     pub(crate) log_name: String,
+    /// The server's own log.
+    pub(crate) platform: LogId,
+    /// The data directory.
+    pub(crate) data: std::path::PathBuf,
     pub(crate) engine: Engine,
     pub(crate) views: Arc<Views>,
     pub(crate) journal: Arc<dyn Backend>,
@@ -61,6 +66,8 @@ pub(crate) struct App {
     pub(crate) publishing: tokio::sync::Mutex<()>,
     /// The bundle in force, and some before it.
     pub(crate) bundles: RwLock<Bundles>,
+    /// Room on the disk.
+    pub(crate) space: Space,
     /// What the start found and somebody should know.
     pub(crate) notes: Vec<String>,
 }

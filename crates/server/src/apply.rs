@@ -96,6 +96,7 @@ pub(crate) async fn apply(app: &Arc<App>, caller: &Caller, wanted: api::Apply) -
             judge: new.clone(),
             files: bytes,
             events,
+            retention: bundle::retention(&new),
             setup: was_setup && !bundle::has_production(&new),
             expected: previous,
             by: caller.actor(),

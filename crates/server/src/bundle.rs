@@ -223,6 +223,18 @@ pub(crate) fn events(app: &App, new: &Bundle) -> Result<Vec<Event>, Fault> {
     Ok(events)
 }
 
+/// How long what each agent's runs hold is kept.
+pub(crate) fn retention(new: &Bundle) -> Vec<engine::KeepFor> {
+    new.agents()
+        .values()
+        .map(|agent| engine::KeepFor {
+            agent: agent.name.clone(),
+            retention: agent.retention.clone(),
+            reason: agent.retention_reason.clone(),
+        })
+        .collect()
+}
+
 /// Digest of a connector's definition. Secrets are references in it.
 fn definition(spec: &ConnectorSpec) -> Digest {
     Digest::of("countersign/connector/v1", &[format!("{spec:?}").as_bytes()])

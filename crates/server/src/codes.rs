@@ -75,6 +75,7 @@ codes! {
     ConflictHeld = "conflict_held", SERVICE_UNAVAILABLE;
     Deferred = "deferred", SERVICE_UNAVAILABLE;
     Busy = "busy", SERVICE_UNAVAILABLE;
+    QuotaExceeded = "quota_exceeded", INSUFFICIENT_STORAGE;
     TooManyStreams = "too_many_streams", SERVICE_UNAVAILABLE;
     Stopping = "stopping", SERVICE_UNAVAILABLE;
     ViewsFailed = "views_failed", SERVICE_UNAVAILABLE;

@@ -8,6 +8,8 @@ use kernel::id::WorkspaceId;
 
 /// The port unless told otherwise.
 const PORT: u16 = 7400;
+/// Free bytes below which somebody is told, unless told otherwise: 1 GiB.
+pub(crate) const LOW_SPACE: u64 = 1 << 30;
 /// Each round costs a flush of every witness.
 const WITNESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 /// The platform's own log has this name, so no workspace may.
@@ -28,6 +30,12 @@ pub struct Config {
     pub root_key: Option<String>,
     /// Host names, besides those of loopback, under which the server may be addressed.
     pub allowed_hosts: Vec<String>,
+    /// Bytes that the data directory may take; at it no new proposals are taken.
+    pub quota: Option<u64>,
+    /// Free bytes on the disk below which somebody is told.
+    pub low_space: u64,
+    /// Bytes at which the journal begins another segment; pruning takes whole ones.
+    pub segment_bytes: u64,
     /// Witnesses that are shown every checkpoint, with their addresses.
     pub witnesses: Option<tlog::Policy>,
     /// How often they are, at most.
@@ -53,6 +61,9 @@ impl Config {
             root_key_file: None,
             root_key: None,
             allowed_hosts: vec![],
+            segment_bytes: journal::Options::default().segment_bytes,
+            quota: None,
+            low_space: LOW_SPACE,
             witnesses: None,
             witness_interval: WITNESS_INTERVAL,
             limits: engine::Limits::default(),

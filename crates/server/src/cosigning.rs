@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::witness::{Next, read_answer};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use journal::{Backend, LogId};
 use kernel::clock::{Clock, Millis};
 use tlog::{AddCheckpoint, Checkpoint, Note, Policy, VerifierKey, WitnessKey, with_signatures};
 use tokio_util::sync::CancellationToken;
 
 use self::post::Poster;
+use self::proof::Trees;
 use self::store::{Dispute, Store};
 
 /// Requests to one witness in one round: it may say once from where to begin.
@@ -47,6 +48,7 @@ pub(crate) struct Cosigning {
     journal: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    trees: Mutex<Trees>,
 }
 
 struct Witness {
@@ -86,6 +88,16 @@ impl Cosigning {
         let store = Store::open(data)?;
         let kept = store.cosigned(key.name())?.filter(|note| policy.check(note).is_ok());
         let trusted = kept.and_then(|note| Some((size_of(&note)?, note)));
+        let head = journal.head(log).size;
+        if let Some((size, _)) = trusted.as_ref().filter(|(size, _)| *size > head) {
+            bail!(
+                "witnesses cosigned {size} entries of the log `{}`, and {head} are there: this is an older copy of it. \
+                 Going on would make a second history under one key; restore the newest backup, or move `{}` away if you \
+                 know what became of the rest",
+                key.name(),
+                store.file(key.name()).display()
+            );
+        }
         let seen = witnesses.iter().map(|witness| (witness.name.clone(), Seen { size: 0, failing: None }));
         let state =
             State { seen: seen.collect(), latest: trusted.clone(), trusted, disputes: store.disputes()? };
@@ -99,6 +111,7 @@ impl Cosigning {
             journal,
             clock,
             state: Mutex::new(state),
+            trees: Mutex::default(),
         })
     }
 
@@ -208,8 +221,10 @@ impl Cosigning {
         let mut old = self.state().seen.get(&witness.name).map_or(0, |seen| seen.size).min(size);
         for _ in 0..TRIES {
             let this = self.clone();
-            let proof =
-                tokio::task::spawn_blocking(move || proof::consistency(&*this.journal, this.log, old, size));
+            let proof = tokio::task::spawn_blocking(move || {
+                let mut trees = this.trees.lock().unwrap_or_else(PoisonError::into_inner);
+                trees.consistency(&*this.journal, this.log, old, size)
+            });
             let proof = proof.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
             let body = AddCheckpoint { old, proof, note: note.to_owned() }.encode();
             let (status, answer) = self.poster.post(&witness.url, body).await?;

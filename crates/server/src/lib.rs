@@ -7,6 +7,7 @@ mod access; // who may do what, one table
 mod app; // one workspace with all its parts
 mod apply; // a workspace folder coming into force
 mod assets; // console and error pages, built in
+mod base; // what remains of entries that are pruned
 mod body; // request bodies, bounded before they are parsed
 mod bundle; // from the policy crate's words to those of connectors and the wire
 mod caller; // whom a request speaks for
@@ -21,11 +22,14 @@ mod mcp; // the gateway's host
 mod openapi; // the description of `/v1`
 mod payloads; // sealing and opening, over vault, views and journal
 mod problem; // refusals and errors as problem details
+mod prune; // taking whole segments away
 mod rebuild; // views made anew, offline
 mod routes; // one file for each resource
 mod server; // starting and stopping
 mod sessions; // one-time links and browser sessions
-mod show; // rows and entries as the wire shows them
+mod show;
+mod space; // room on the disk
+mod sweep; // letting go of what is past its retention // rows and entries as the wire shows them
 #[cfg(test)]
 mod tests;
 mod witness; // a witness of our own, over HTTP

@@ -6,9 +6,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Payloads, Sealed};
+use engine::{Holdings, Payloads, Sealed};
 use journal::Backend;
 use kernel::digest::Digest;
+use kernel::id::RunId;
 use vault::Vault;
 use views::Views;
 
@@ -103,7 +104,11 @@ impl Payloads for Shelf {
         let places = self.views.payloads_of(subject).map_err(|error| error.to_string())?;
         let mut sealed = Vec::with_capacity(places.len());
         for at in &places {
-            let bytes = self.journal.payload(at).map_err(|error| error.to_string())?;
+            let bytes = match self.journal.payload(at) {
+                Ok(bytes) => bytes,
+                Err(journal::Error::PayloadPruned) => continue,
+                Err(error) => return Err(error.to_string()),
+            };
             // Only what names the key: payloads are large and a subject may have many.
             sealed.push(bytes.get(..vault::KEY_NUMBER_BYTES).unwrap_or_default().to_vec());
         }
@@ -112,6 +117,16 @@ impl Payloads for Shelf {
             .keys_of(subject, sealed.iter().map(Vec::as_slice))
             .map_err(|error| error.to_string())?;
         keys.into_iter().map(|key| i64::try_from(key).map_err(|error| error.to_string())).collect()
+    }
+
+    fn held_by(&self, run: &RunId) -> Result<Holdings, String> {
+        let (mut subjects, settled) = self.views.subjects_of_run(run).map_err(|error| error.to_string())?;
+        subjects.insert(self.subject(run.as_str()));
+        Ok(Holdings { subjects, settled })
+    }
+
+    fn runs_with(&self, subject: &Digest, max: usize) -> Result<Option<Vec<RunId>>, String> {
+        self.views.runs_of_subject(subject, max).map_err(|error| error.to_string())
     }
 
     fn destroy(&self, keys: &[i64]) -> Result<(), String> {
@@ -140,7 +155,11 @@ impl Payloads for Shelf {
         }
         let place = self.views.payload_at(commitment).map_err(|error| error.to_string())?;
         let Some((subject, at)) = place else { return Err(format!("no payload `{commitment}` is known")) };
-        let sealed = self.journal.payload(&at).map_err(|error| error.to_string())?;
+        let sealed = match self.journal.payload(&at) {
+            Ok(sealed) => sealed,
+            Err(journal::Error::PayloadPruned) => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
         let subject = subject.parse().map_err(|_| "the payload's subject is no pseudonym".to_owned())?;
         match self.vault.open_payload(&sealed, commitment, &subject) {
             Ok(plain) => Ok(Some(plain)),

@@ -86,6 +86,8 @@ impl From<Refusal> for Fault {
             Refusal::AgentUnknown { .. } => Code::AgentUnknown,
             Refusal::NoBundle => Code::NoBundle,
             Refusal::LegalHold => Code::LegalHold,
+            Refusal::QuotaExceeded { .. } => Code::QuotaExceeded,
+            Refusal::DiskFull { .. } => Code::DiskFull,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {
@@ -93,7 +95,11 @@ impl From<Refusal> for Fault {
             Refusal::ApprovalExpired { .. } => "the request for approval has expired".to_owned(),
             other => other.to_string(),
         };
-        let retry_after = (code == Code::ConflictHeld).then_some(Millis(1_000));
+        let retry_after = match code {
+            Code::ConflictHeld => Some(Millis(1_000)),
+            Code::QuotaExceeded | Code::DiskFull => Some(Millis(60_000)),
+            _ => None,
+        };
         Self { retry_after, ..Self::new(code, detail, refusal.hint()) }
     }
 }

@@ -8,8 +8,9 @@ use journal::{FileJournal, Journal as _, LogId};
 use sha2::{Digest as _, Sha256};
 use views::Views;
 
+use crate::base;
 use crate::config::PLATFORM_LOG;
-use crate::server::VIEWS_FILE;
+use crate::server::{VIEWS_FILE, first_entry};
 
 /// Entries taken in at once.
 const BATCH_MAX: usize = 4_096;
@@ -52,7 +53,11 @@ pub fn rebuild(data: &Path) -> Result<Rebuilt> {
             std::fs::remove_file(&file).with_context(|| format!("`{}` cannot be removed", file.display()))?;
         }
     }
-    let (views, _) = Views::open(&path, size)?;
+    let views = if first_entry(&journal, id)? > 0 {
+        base::restore(data, &path, &journal, id)?
+    } else {
+        Views::open(&path, size)?.0
+    };
     while views.applied() < size {
         let entries = journal.read(id, views.applied(), BATCH_MAX, BATCH_BYTES_MAX)?;
         if entries.is_empty() {

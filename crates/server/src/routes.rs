@@ -11,13 +11,15 @@ mod evidence; // one action with its proof, in one file
 mod health; // alive, ready, metrics
 mod keys; // API keys
 mod me; // who am I, login, logout, links
+mod receipts; // that an entry is in the log
+mod retention; // how long runs are kept
 mod runs; // runs
 mod status; // the workspace in one answer
 mod subjects; // erasing and legal holds
 
 pub(crate) use {
     actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, me::*,
-    runs::*, status::*, subjects::*,
+    receipts::*, retention::*, runs::*, status::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -63,7 +65,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/keys/{key}/revoke", post(keys::revoke_key))
         .route("/subjects/erase", post(subjects::erase_subject))
         .route("/subjects/hold", post(subjects::hold_subject))
+        .route("/retention", get(retention::get_retention))
+        .route("/retention/prune", post(retention::prune_journal))
+        .route("/retention/apply", post(retention::apply_retention))
         .route("/entries", get(entries::list_entries))
+        .route("/entries/{entry}/receipt", get(receipts::get_receipt))
         .route("/events", get(events::follow_events));
     let mcp = mcp::router(&app);
     Router::new()

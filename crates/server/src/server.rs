@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use connectors::{Connectors, Setup};
 use engine::{Engine, Parts, Payloads as _};
 use journal::{Backend, FileJournal, Journal as _, Options};
@@ -31,7 +31,8 @@ use crate::guard::{LOCAL_HOSTS, REQUESTS_MAX};
 use crate::local::LocalFile;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
-use crate::{bundle, listen, routes};
+use crate::space::{self, Space};
+use crate::{base, bundle, listen, routes, sweep};
 
 /// The views' file in the data directory.
 pub(crate) const VIEWS_FILE: &str = "views.db";
@@ -88,6 +89,7 @@ struct Ground {
     journal: Arc<dyn Backend>,
     views: Arc<Views>,
     log: journal::LogId,
+    platform: journal::LogId,
     verifier_key: String,
     first: bool,
     notes: Vec<String>,
@@ -96,8 +98,12 @@ struct Ground {
 impl Server {
     /// Starts: opens, recovers, listens.
     pub async fn start(config: Config) -> Result<Running> {
+        Self::start_at(config, Arc::new(SystemClock::new())).await
+    }
+
+    /// Starts by a given clock.
+    pub(crate) async fn start_at(config: Config, clock: Arc<dyn Clock>) -> Result<Running> {
         let workspace = config.check()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let listener = TcpListener::bind(config.listen)
             .await
@@ -107,7 +113,17 @@ impl Server {
             let (config, entropy, clock) = (config.clone(), entropy.clone(), clock.clone());
             tokio::task::spawn_blocking(move || open(&config, &entropy, &*clock)).await??
         };
-        let Ground { vault, journal, views, log, verifier_key, first, mut notes } = ground;
+        let Ground { vault, journal, views, log, platform, verifier_key, first, mut notes } = ground;
+        let cosigning = match (&config.witnesses, VerifierKey::parse(&verifier_key)) {
+            (Some(policy), Some(key)) => Some(Arc::new(Cosigning::open(
+                &config.data,
+                policy,
+                (log, &key),
+                journal.clone(),
+                clock.clone(),
+            )?)),
+            _ => None,
+        };
         let shelf = Arc::new(Shelf::new(vault.clone(), views.clone(), journal.clone()));
         let connectors =
             Arc::new(Connectors::new(Setup { clock: clock.clone(), digest: policy::manifest_digest }));
@@ -134,16 +150,6 @@ impl Server {
             limits: config.limits,
         })
         .await?;
-        let cosigning = match (&config.witnesses, VerifierKey::parse(&verifier_key)) {
-            (Some(policy), Some(key)) => Some(Arc::new(Cosigning::open(
-                &config.data,
-                policy,
-                (log, &key),
-                journal.clone(),
-                clock.clone(),
-            )?)),
-            _ => None,
-        };
         let mut bundles = Bundles::default();
         if let Some(bundle) = stored_bundle(&engine, &shelf, &mut notes).await? {
             connectors.replace(bundle::specs(&bundle).map_err(|fault| anyhow!(fault.detail))?)?;
@@ -151,6 +157,7 @@ impl Server {
             bundles.set(bundle);
         }
         let open = engine.recover().await?;
+        finish_pruning(&engine, &journal).await?;
         if open > 0 {
             tracing::warn!(open, "actions were under way when the server stopped; they are being settled");
         }
@@ -169,6 +176,8 @@ impl Server {
             log_name: workspace.to_string(),
             workspace,
             log,
+            platform,
+            data: config.data.clone(),
             engine,
             views,
             journal,
@@ -187,8 +196,10 @@ impl Server {
             streams: Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
             bundles: RwLock::new(bundles),
+            space: Space::new(config.data.clone(), config.quota, config.low_space),
             notes,
         });
+        app.look_at_space();
         let tracker = TaskTracker::new();
         if let Some(cosigning) = app.cosigning.clone() {
             tracker.spawn(cosigning.run(config.witness_interval, app.stop.clone()));
@@ -196,6 +207,8 @@ impl Server {
         let router = routes::router(app.clone());
         // First the file, then the door: who sees the server ready finds its token.
         let local = LocalFile::write(&config.data, &url, &token, config.root_key_path().ok().as_deref())?;
+        tracker.spawn(space::watch(app.clone()));
+        tracker.spawn(sweep::sweep(app.clone()));
         tracker.spawn(listen::listen(listener, router, app.stop.clone(), tracker.clone()));
         Ok(Running { addr, url, token, first_link, app, vault, local, tracker })
     }
@@ -243,8 +256,10 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         tracing::error!(%cause, "the journal failed; the server stops");
         std::process::abort();
     });
-    let (journal, recovery) =
-        FileJournal::open(&config.data, Options { on_fatal: Some(on_fatal), ..Options::default() })?;
+    let (journal, recovery) = FileJournal::open(
+        &config.data,
+        Options { on_fatal: Some(on_fatal), segment_bytes: config.segment_bytes, ..Options::default() },
+    )?;
     if let Some(cut) = &recovery.cut {
         tracing::warn!(?cut, "a torn tail of the journal was cut");
         notes.push(format!("A torn tail of the journal was cut at the start: {cut:?}."));
@@ -263,11 +278,25 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
     let size = journal.head(log).size;
     let journal: Arc<dyn Backend> = Arc::new(journal);
     begin_platform_log(&*journal, platform, platform_key, clock)?;
-    let (views, opened) = Views::open(&config.data.join(VIEWS_FILE), size)?;
+    let path = config.data.join(VIEWS_FILE);
+    let (mut views, opened) = Views::open(&path, size)?;
+    if views.applied() < first_entry(&*journal, log)? {
+        drop(views);
+        views = base::restore(&config.data, &path, &*journal, log)?;
+    }
     if let Some(wiped) = opened.wiped {
         tracing::warn!(%wiped, "the views are built anew from the journal");
     }
-    Ok(Ground { vault, journal, views: Arc::new(views), log, verifier_key, first: size == 0, notes })
+    Ok(Ground {
+        vault,
+        journal,
+        views: Arc::new(views),
+        log,
+        platform,
+        verifier_key,
+        first: size == 0,
+        notes,
+    })
 }
 
 /// Makes the data directory, for its user only.
@@ -304,7 +333,12 @@ fn begin_platform_log(
         event: kernel::event::Event::LogStarted { format: 1, verifier_key },
         commits: std::collections::BTreeMap::new(),
     };
-    let new = journal::NewEntry { log, seq: 0, bytes: entry.encode(), payloads: vec![] };
+    append_now(journal, log, &entry)
+}
+
+/// Appends one entry, and waits until it is durable.
+pub(crate) fn append_now(journal: &dyn Backend, log: journal::LogId, entry: &Entry) -> Result<()> {
+    let new = journal::NewEntry { log, seq: entry.seq, bytes: entry.encode(), payloads: vec![] };
     let (send, receive) = std::sync::mpsc::channel();
     journal.append(
         journal::Batch { entries: vec![new] },
@@ -313,6 +347,36 @@ fn begin_platform_log(
         }),
     );
     receive.recv().context("the journal ended")??;
+    Ok(())
+}
+
+/// The first entry of a log that is there: those before it were pruned.
+pub(crate) fn first_entry(journal: &dyn Backend, log: journal::LogId) -> Result<u64> {
+    let segments = journal.segments()?;
+    let front = segments.first().and_then(|segment| segment.logs.get(log.0 as usize));
+    Ok(front.map_or(0, tlog::Tree::size))
+}
+
+/// Takes away what an entry announced and a crash left.
+async fn finish_pruning(engine: &Engine, journal: &Arc<dyn Backend>) -> Result<()> {
+    let row = engine.row(RowKey::new(Noun::Workspace, "")).await?;
+    let pruned = match row.as_deref() {
+        Some(Row::Workspace(workspace)) => workspace.pruned.as_ref().map(|pruned| pruned.first),
+        _ => None,
+    };
+    let begins = journal.segments()?.first().map_or(0, |segment| segment.first);
+    if begins > pruned.unwrap_or(0) {
+        bail!(
+            "the journal begins at segment `{begins:016x}`: those before it are missing, and no entry says that they \
+             were pruned; restore it from a backup"
+        );
+    }
+    let Some(first) = pruned else { return Ok(()) };
+    let journal = journal.clone();
+    let went = tokio::task::spawn_blocking(move || journal.prune(first)).await??;
+    if went > 0 {
+        tracing::warn!(segments = went, "took away what had been pruned when the server stopped");
+    }
     Ok(())
 }
 

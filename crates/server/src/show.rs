@@ -5,6 +5,7 @@ mod approval; // a request for a countersignature, with its page
 mod connector; // connectors and their health
 mod evidence; // an action packed for those who were not there
 mod explain; // the whole decision
+mod receipt; // that an entry is in the log
 mod run; // a run
 mod timeline; // one sentence for each entry
 mod words; // what to tell an agent
@@ -14,4 +15,5 @@ pub(crate) use approval::approval;
 pub(crate) use connector::{connectors, tools};
 pub(crate) use evidence::evidence;
 pub(crate) use explain::{checkpoint_size, explain};
+pub(crate) use receipt::receipt;
 pub(crate) use run::{run, run_started};

@@ -8,5 +8,8 @@ mod errors; // codes and their pages
 mod evidence; // one action, packed and checked elsewhere
 mod matrix; // who may do what
 mod openapi; // the copy of the description
+mod prune; // segments that go
+mod retention; // what is past its retention is let go
+mod room; // at the quota
 mod stories; // the life of an action over REST
 mod world; // the server under test

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use engine::{Payloads, Sealed};
+use engine::{Holdings, Payloads, Sealed};
 use journal::{Batch, Journal, LogId, Stored};
 use kernel::digest::Digest;
 use kernel::event::Entry;
+use kernel::id::RunId;
 use kernel::ports::StateStore;
 use kernel::state::{self, Noun, Row, RowKey, Table};
 
@@ -103,6 +104,14 @@ impl Payloads for MemoryPayloads {
 
     fn keys_of(&self, _: &Digest) -> Result<Vec<i64>, String> {
         Ok(vec![1])
+    }
+
+    fn held_by(&self, run: &RunId) -> Result<Holdings, String> {
+        Ok(Holdings { subjects: [self.subject(run.as_str())].into(), settled: true })
+    }
+
+    fn runs_with(&self, _: &Digest, _: usize) -> Result<Option<Vec<RunId>>, String> {
+        Ok(None)
     }
 
     fn destroy(&self, _: &[i64]) -> Result<(), String> {

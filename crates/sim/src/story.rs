@@ -136,7 +136,15 @@ async fn publish(engine: &Engine, strict: bool) -> Result<u64, Error> {
     let expected = None;
     let judge = Arc::new(Rules::new(strict));
     engine
-        .publish(Publish { judge, files: b"{}".to_vec(), events, setup: true, expected, by: Actor::Operator })
+        .publish(Publish {
+            judge,
+            files: b"{}".to_vec(),
+            events,
+            retention: vec![],
+            setup: true,
+            expected,
+            by: Actor::Operator,
+        })
         .await
 }
 

@@ -33,6 +33,23 @@ impl Gather {
         Self { parts }
     }
 
+    /// Begins after the entries of a tree, which do not go by: they are all before the entry whose path this is.
+    pub fn begin(&mut self, front: &Tree) {
+        let mut low = 0;
+        let mut rest = front.size();
+        for peak in front.peaks() {
+            let high = low + (1 << rest.ilog2());
+            rest -= high - low;
+            // RFC 6962 splits where perfect subtrees end: each of them lies within one part.
+            let part = self.parts.iter_mut().find(|(range, _)| range.start <= low && high <= range.end);
+            if let Some((_, tree)) = part {
+                let peaks = tree.peaks().iter().copied().chain([*peak]).collect();
+                *tree = Tree::from_peaks(tree.size() + (high - low), peaks).unwrap_or_default();
+            }
+            low = high;
+        }
+    }
+
     /// Takes in the next entry.
     pub fn pass(&mut self, seq: u64, entry: &[u8]) {
         if let Some((_, tree)) = self.parts.iter_mut().find(|(range, _)| range.contains(&seq)) {

@@ -6,6 +6,7 @@
 mod bundle; // entries, 256 at a time
 mod checkpoint; // what a log says of itself
 mod cosignature; // what a witness says of a log
+mod extend; // a consistency proof, while entries go by
 mod gather; // an audit path, while entries go by
 mod key; // verifier keys
 mod note; // texts with signatures
@@ -23,6 +24,7 @@ mod witness; // who refuses to see two histories
 pub use bundle::{BundleError, ENTRY_BYTES_MAX, encode_bundle, parse_bundle};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use cosignature::Cosignature;
+pub use extend::Extend;
 pub use gather::Gather;
 pub use key::{Key, VerifierKey, WitnessKey, is_key_name};
 pub use note::{NOTE_BYTES_MAX, Note, NoteError, SIGNATURES_MAX, Signature, sign, with_signatures};

@@ -80,6 +80,11 @@ impl Tile {
         self.width() == TILE_WIDTH
     }
 
+    /// The tile that takes its place once it is full; `None` if no tree has it.
+    pub fn whole(&self) -> Option<Self> {
+        Self::new(self.kind, self.index, TILE_WIDTH)
+    }
+
     /// The level on which its hashes stand; bundles go with the leaves.
     pub fn level(&self) -> u8 {
         match self.kind {

@@ -13,14 +13,23 @@ use crate::views::Views;
 impl Views {
     /// Writes all rows of one moment, table by table, sorted by key, one a line, columns between tabs.
     pub fn dump(&self, out: &mut dyn Write) -> Result<(), Error> {
+        self.dump_from(out, 0).map(drop)
+    }
+
+    /// The same without entries and payload places before `first`; returns how many entries the rows hold.
+    pub(crate) fn dump_from(&self, out: &mut dyn Write, first: u64) -> Result<u64, Error> {
         let reader = self.pool.take()?;
         let snapshot = reader.unchecked_transaction()?;
         let applied: i64 =
             snapshot.query_row("SELECT value FROM meta WHERE key = 'applied'", [], |row| row.get(0))?;
         writeln!(out, "views\t{VERSION}\napplied\t{applied}")?;
         for (table, order) in TABLES {
+            let from = match *table {
+                "entries" | "payloads" => format!("WHERE seq >= {first}"),
+                _ => String::new(),
+            };
             let mut statement =
-                snapshot.prepare_cached(&format!("SELECT * FROM {table} ORDER BY {order}"))?;
+                snapshot.prepare_cached(&format!("SELECT * FROM {table} {from} ORDER BY {order}"))?;
             let columns = statement.column_count();
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
@@ -32,7 +41,7 @@ impl Views {
                 out.write_all(b"\n")?;
             }
         }
-        Ok(())
+        Ok(applied.cast_unsigned())
     }
 }
 

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 /// Why the views did not do what they were asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A base that cannot be taken in.
+    #[error("the base of the views cannot be used: {0}")]
+    Base(String),
     /// The file could not be opened, made or removed.
     #[error("the views at `{}` could not be opened: {cause}", path.display())]
     Open { path: PathBuf, cause: String },
@@ -36,6 +39,7 @@ impl Error {
     /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Base(_) => "views_base",
             Self::Open { .. } => "views_open",
             Self::Sqlite(_) | Self::Row(_) => "views_failed",
             Self::Entry { .. } => "views_entry",
@@ -52,7 +56,8 @@ impl Error {
         match self {
             Self::Row(_) => true,
             Self::Sqlite(error) => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
-            Self::Open { .. }
+            Self::Base(_)
+            | Self::Open { .. }
             | Self::Entry { .. }
             | Self::Gap { .. }
             | Self::OtherLog { .. }
@@ -64,6 +69,9 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Base(_) => {
+                "restore the file from a backup; a base of another version needs the program that wrote it"
+            }
             Self::Open { .. } => "check the rights and the free space of the data directory",
             Self::Sqlite(_) | Self::Row(_) | Self::Gap { .. } | Self::OtherLog { .. } => {
                 "stop the server and run `countersign rebuild`: the views are made again from the journal"

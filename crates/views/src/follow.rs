@@ -6,12 +6,13 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use journal::Stored;
-use kernel::event::Entry;
+use kernel::event::{Entry, Event};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::batch::BatchTable;
 use crate::error::Error;
 use crate::project::{About, Lists};
+use crate::prune;
 use crate::views::Views;
 
 impl Views {
@@ -43,6 +44,14 @@ impl Views {
             insert_entry(&transaction, &entry, &about, stored)?;
             insert_payloads(&transaction, stored)?;
             next += 1;
+            if let Event::JournalPruned(pruned) = &entry.event {
+                // What goes is looked for among the rows: those of this batch are written first.
+                lists.write(&transaction, &table)?;
+                table.check()?;
+                table.write()?;
+                prune::forget(&transaction, pruned.size)?;
+                (table, lists) = (BatchTable::new(&transaction), Lists::default());
+            }
         }
         if next == before {
             return Ok(());

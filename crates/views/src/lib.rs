@@ -6,15 +6,18 @@
 
 mod actions; // lists of actions
 mod approvals; // the inbox and other lists of approvals
+mod base; // what remains of entries that are pruned
 mod batch; // the rows that one batch of entries touches
 mod dump; // everything as sorted text, for comparison
 mod entries; // entries as they were written, and where payloads lie
 mod error; // what can go wrong
 mod follow; // takes durable entries in
+mod holdings; // whose payloads a run holds
 mod overview; // the workspace in one answer
 mod page; // pages of lists, newest first
 mod pool; // connections that only read
 mod project; // entries laid out as lists and counts
+mod prune; // rows of pruned entries
 mod registry; // agents, people, connectors, keys
 mod runs; // lists of runs
 mod schema; // tables, indexes, and their version

@@ -58,6 +58,9 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         | Event::SubjectErased { .. }
         | Event::SubjectHeld { .. }
         | Event::SubjectReleased { .. }
+        | Event::RetentionSet { .. }
+        | Event::RetentionApplied { .. }
+        | Event::JournalPruned(_)
         | Event::BundlePublished { .. }
         | Event::AgentRegistered { .. }
         | Event::AgentRetired { .. }

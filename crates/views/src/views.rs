@@ -86,6 +86,11 @@ impl Views {
             Found::Nothing => None,
             Found::Useless(why) => Some(why),
         };
+        Ok((Self::anew(path)?, Opened { applied: 0, wiped }))
+    }
+
+    /// Empty views, in the place of those that are there.
+    pub(crate) fn anew(path: &Path) -> Result<Self, Error> {
         wipe(path)?;
         let writer = connect(path).and_then(|mut writer| {
             create(&mut writer)?;
@@ -93,7 +98,7 @@ impl Views {
         });
         let writer =
             writer.map_err(|error| Error::Open { path: path.to_owned(), cause: error.to_string() })?;
-        Ok((Self::over(path, writer, 0)?, Opened { applied: 0, wiped }))
+        Self::over(path, writer, 0)
     }
 
     fn over(path: &Path, writer: Connection, applied: u64) -> Result<Self, Error> {

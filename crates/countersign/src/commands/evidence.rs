@@ -27,12 +27,7 @@ pub(super) async fn pack(global: &Global, args: Evidence, out: &Out) -> Result<(
     if shown == "-" {
         return Ok(std::io::stdout().lock().write_all(text.as_bytes())?);
     }
-    // It may hold what only an auditor may read.
-    let dir = args.out.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft =
-        tempfile::NamedTempFile::new_in(dir).with_context(|| format!("`{shown}` cannot be written"))?;
-    draft.write_all(text.as_bytes()).with_context(|| format!("`{shown}` cannot be written"))?;
-    draft.persist(&args.out).with_context(|| format!("`{shown}` cannot be written"))?;
+    write(&args.out, &text)?;
     if out.json {
         return out.value(&json!({
             "action": pack.action, "file": shown, "entries": pack.entries.len(), "bytes": text.len(),
@@ -40,6 +35,16 @@ pub(super) async fn pack(global: &Global, args: Evidence, out: &Out) -> Result<(
     }
     out.line(format!("{} entries of {} with their proofs: {shown}", pack.entries.len(), pack.action))?;
     out.line(out.dim(&format!("check it anywhere: countersign verify --evidence {shown}")))
+}
+
+/// Writes a file at once, for its user only: it may hold what only an auditor may read.
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    let wrong = || format!("`{}` cannot be written", path.display());
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut draft = tempfile::NamedTempFile::new_in(dir).with_context(wrong)?;
+    draft.write_all(text.as_bytes()).with_context(wrong)?;
+    draft.persist(path).with_context(wrong)?;
+    Ok(())
 }
 
 /// Checks a pack.
@@ -77,7 +82,7 @@ pub(super) fn read_policy(file: &Path) -> Result<Policy> {
 }
 
 /// A file from outside, never more of it than is allowed.
-fn read(file: &Path, bytes_max: usize) -> Result<Vec<u8>> {
+pub(super) fn read(file: &Path, bytes_max: usize) -> Result<Vec<u8>> {
     let wrong = |why: String| Failure::usage(format!("`{}` cannot be read: {why}", file.display()));
     let opened = File::open(file).map_err(|error| wrong(error.to_string()))?;
     let mut bytes = Vec::new();

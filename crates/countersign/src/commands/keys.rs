@@ -31,6 +31,13 @@ pub(super) async fn run(global: &Global, command: Keys, out: &Out) -> Result<()>
             let key: api::Key = client.post("/v1/keys", &body).await?;
             created(key, file.as_deref(), out)
         }
+        Keys::Log => {
+            let status: api::Status = client.get("/v1/status").await?;
+            if out.json {
+                return out.value(&json!({ "verifier_key": status.verifier_key }));
+            }
+            out.line(format!("# Write it down from a source that you trust, and add witnesses: docs/guide/witness.md\nlog {}\nquorum none", visible(&status.verifier_key)))
+        }
         Keys::List => {
             let keys: Vec<api::Key> = client.list("/v1/keys", 10_000).await?;
             if out.json {

@@ -15,6 +15,8 @@ pub(super) fn run(global: &Global, args: Serve) -> Result<()> {
     config.root_key_file = args.root_key.or_else(root_key_default);
     config.root_key = std::env::var("COUNTERSIGN_ROOT_KEY").ok();
     config.allowed_hosts = args.allow_host;
+    config.quota = args.quota;
+    config.low_space = args.low_space;
     config.witnesses = args.witness_policy.as_deref().map(super::evidence::read_policy).transpose()?;
     config.witness_interval = std::time::Duration::from_secs(args.witness_interval.into());
     let runtime = tokio::runtime::Builder::new_multi_thread()

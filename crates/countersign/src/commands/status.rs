@@ -30,6 +30,9 @@ pub(super) async fn run(global: &Global, out: &Out) -> Result<()> {
         "journal   {} entries, {} of them under the last checkpoint, views {} behind",
         status.entries, status.checkpoint_size, status.views_behind
     ))?;
+    let quota = status.space.quota.map(|quota| format!(" of {}", size(quota))).unwrap_or_default();
+    let free = status.space.free.map(|free| format!(", {} free on the disk", size(free))).unwrap_or_default();
+    out.line(format!("disk      {}{quota}{free}", size(status.space.used)))?;
     let counts = |counts: &std::collections::BTreeMap<String, u64>| {
         let counts: Vec<String> = counts.iter().map(|(name, n)| format!("{n} {}", visible(name))).collect();
         if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
@@ -51,4 +54,9 @@ pub(super) async fn run(global: &Global, out: &Out) -> Result<()> {
         out.line(format!("{} {}", out.warn("!"), visible(line)))?;
     }
     Ok(())
+}
+
+/// Bytes for people: in MiB, which is what disks and quotas differ by.
+fn size(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
 }

@@ -17,6 +17,17 @@ pub(super) fn run(global: &Global, args: Verify, out: &Out) -> Result<()> {
     if let Some(file) = &args.evidence {
         return super::evidence::verify(file, args.policy.as_deref(), out);
     }
+    if let (Some(file), Some(policy)) = (&args.receipt, &args.policy) {
+        return super::receipt::verify(file, policy, out);
+    }
+    if let (Some(place), Some(policy)) = (&args.log, &args.policy) {
+        return super::published::verify(global, place, policy, args.since.as_deref(), args.all, out);
+    }
+    if args.policy.is_some() {
+        return Err(Failure::usage("a policy is for --evidence, --receipt and --log")
+            .hint("a data directory names its own keys: compare them with `countersign keys log`")
+            .into());
+    }
     let dir = args.dir.unwrap_or_else(|| global.data.clone());
     if !dir.is_dir() {
         return Err(Failure::usage(format!("`{}` is not a folder", dir.display()))
@@ -57,6 +68,7 @@ fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
                     "size": log.size,
                     "root": hex(&log.root),
                     "checkpoint_size": log.checkpoint_size,
+                    "pruned": log.pruned.as_ref().map_or(0, |pruned| pruned.first),
                     "payloads": log.payloads,
                     "payloads_missing": log.payloads_missing,
                     "verifier_key": log.vkey,
@@ -79,6 +91,9 @@ fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
             log.size,
             log.payloads
         ))?;
+        if let Some(pruned) = &log.pruned {
+            out.line(format!("  begins at   entry {}; those before were pruned, on record", pruned.first))?;
+        }
         out.line(format!("  root        {}", hex(&log.root)))?;
         match log.checkpoint_size {
             Some(size) => {

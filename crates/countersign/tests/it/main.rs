@@ -6,6 +6,7 @@ mod approvals; // from the agent's proposal to the countersignature
 mod evidence; // an action packed, and checked when its server is gone
 mod journal; // verify on journals that were damaged on purpose
 mod offline; // what works without a server
+mod receipts; // what outsiders check
 mod shop; // a server and the shop's CRM as child processes
 mod witness; // cosigning as a process, killed without a warning
 mod workspace; // applying a folder

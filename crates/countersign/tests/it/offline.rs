@@ -50,12 +50,14 @@ fn the_help_lists_the_commands() {
           approvals   Look at requests for a countersignature and answer them
           explain     Tell the whole story of one action: why, by which rules, on which facts
           evidence    Pack one action with its proof into a file that anybody can check without the server
-          verify      Check the journal of a data directory, or evidence, offline
+          receipt     Write the receipt of an entry: the proof that it is in the log, for anybody to check
+          verify      Check the journal of a data directory, evidence, a receipt, or a published log
           witness     Cosign the checkpoints of logs, and never two histories of one
           rebuild     Build state and views again from the journal, with the server stopped
           keys        Make, list and revoke API keys; make console login links
           erase       Erase what is held about a subject: nobody can read it again, the proof stays
           hold        Put a legal hold on a subject, which beats erasure and retention, or end it
+          retention   Show how long what runs hold is kept and what is due, or let go of it
           connector   Test connectors and pin their tools
           doctor      Look for what is wrong with this installation
           bench       Measure durable decisions a second, beside what the disk can do

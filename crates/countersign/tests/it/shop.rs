@@ -38,9 +38,18 @@ impl Drop for Shop {
 /// The binary under test, without any environment that would change it.
 pub(crate) fn countersign() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    for name in
-        ["URL", "KEY", "KEY_FILE", "DATA_DIR", "WORKSPACE", "LISTEN", "ROOT_KEY", "ROOT_KEY_FILE", "LOG"]
-    {
+    for name in [
+        "URL",
+        "KEY",
+        "KEY_FILE",
+        "DATA_DIR",
+        "WORKSPACE",
+        "LISTEN",
+        "ROOT_KEY",
+        "ROOT_KEY_FILE",
+        "LOG",
+        "WITNESS_POLICY",
+    ] {
         command.env_remove(format!("COUNTERSIGN_{name}"));
     }
     command.stdin(Stdio::null());

@@ -114,3 +114,13 @@ fn a_countersignature_that_binds_something_else_is_named() {
     };
     assert!(after(&digest).contains("do not give its digest"), "{}", after(&digest));
 }
+
+#[test]
+fn an_entry_that_says_it_stands_elsewhere_is_none() {
+    let place = Lies { entry: Some(|entry| entry.seq += 1), ..Lies::default() };
+    assert!(after(&place).contains("entry 0: it names another place in the log than its proof"));
+    let log = Lies { entry: Some(|entry| entry.log = "shed".to_owned()), ..Lies::default() };
+    assert!(after(&log).contains("entry 0: it names another place in the log than its proof"));
+    let newer = Lies { entry: Some(|entry| entry.v = 2), ..Lies::default() };
+    assert!(after(&newer).contains("entry format 2 is newer than this program"));
+}

@@ -85,6 +85,8 @@ pub(super) struct Lies {
     pub(super) request: Option<fn(&mut Value)>,
     /// Changes events before they become entries.
     pub(super) event: Option<fn(&mut Event)>,
+    /// Changes entries before they are hashed.
+    pub(super) entry: Option<fn(&mut Entry)>,
 }
 
 type Written = Vec<(Event, Vec<(&'static str, Vec<u8>)>)>;
@@ -208,11 +210,16 @@ pub(super) fn pack(tool: &str, paid: &str, lies: &Lies) -> Pack {
     }
     let bundles =
         [(bundle.bundle(), PackedBundle::Whole { files: files(), floor: Bundle::floor().to_owned() })];
-    publish(&proposal.action, written, bundles.into())
+    publish(&proposal.action, written, bundles.into(), lies)
 }
 
 /// Writes the entries among others, and packs them.
-fn publish(action: &ActionId, written: Written, bundles: BTreeMap<Digest, PackedBundle>) -> Pack {
+fn publish(
+    action: &ActionId,
+    written: Written,
+    bundles: BTreeMap<Digest, PackedBundle>,
+    lies: &Lies,
+) -> Pack {
     let (mut levels, mut texts, mut payloads) = (Levels::default(), vec![], BTreeMap::new());
     for n in 0..5 {
         levels.push(leaf_hash(format!("before {n}").as_bytes()));
@@ -223,7 +230,7 @@ fn publish(action: &ActionId, written: Written, bundles: BTreeMap<Digest, Packed
             payloads.insert(commitment, PackedPayload::revealed(&salt(&plain), plain));
             (name.to_owned(), commitment)
         });
-        let entry = Entry {
+        let mut entry = Entry {
             v: 1,
             log: LOG.to_owned(),
             seq: 5 + at as u64,
@@ -234,6 +241,9 @@ fn publish(action: &ActionId, written: Written, bundles: BTreeMap<Digest, Packed
             event,
             commits: commits.collect(),
         };
+        if let Some(lie) = lies.entry {
+            lie(&mut entry);
+        }
         let text = String::from_utf8(entry.encode()).unwrap();
         levels.push(leaf_hash(text.as_bytes()));
         texts.push(text);

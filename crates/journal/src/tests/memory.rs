@@ -63,6 +63,11 @@ impl Memory {
         self.files.lock().unwrap()[&Path::new(DIR).join(name)].lock().unwrap().clone()
     }
 
+    /// Takes a file away.
+    pub(crate) fn forget(&self, name: &str) {
+        self.files.lock().unwrap().remove(&Path::new(DIR).join(name)).unwrap();
+    }
+
     pub(crate) fn feel(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }

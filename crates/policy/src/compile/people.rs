@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::id::{AgentId, PersonId, Role};
 
+use super::retention::Classes;
 use super::{Work, is_file};
 use crate::bundle::AgentSpec;
 use crate::files::{AgentFile, WorkspaceFile};
@@ -58,6 +59,7 @@ impl Work<'_> {
     pub(super) fn agents(
         &mut self,
         people: &BTreeMap<PersonId, BTreeSet<Role>>,
+        classes: &Classes,
     ) -> BTreeMap<AgentId, AgentSpec> {
         let mut agents = BTreeMap::new();
         for (file, text) in self.files.iter().filter(|(path, _)| is_file(path, "agents/", ".toml")) {
@@ -90,6 +92,7 @@ impl Work<'_> {
                     STAGES.join(", "),
                 );
             }
+            let kept = self.retention_of(file, agent.retention.as_deref(), classes);
             let Some(owner) = owner else { continue };
             let title = agent.title.unwrap_or_else(|| agent.name.clone());
             let spec = AgentSpec {
@@ -99,6 +102,8 @@ impl Work<'_> {
                 owner,
                 deputy,
                 stage: agent.stage,
+                retention: kept.retention,
+                retention_reason: kept.reason,
             };
             if agents.insert(name, spec).is_some() {
                 self.problems.error(

@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use super::shop::{Files, edited, files, problems, told};
 
 /// Every code that compiling can report, as the reference lists them.
-pub(super) const CODES: [&str; 64] = [
+pub(super) const CODES: [&str; 68] = [
     "annotation_unknown",
     "argument_invisible",
     "auth_invalid",
@@ -58,6 +58,10 @@ pub(super) const CODES: [&str; 64] = [
     "quorum_out_of_reach",
     "redact_invalid",
     "redact_unknown",
+    "retention_days_invalid",
+    "retention_reason_too_long",
+    "retention_too_short",
+    "retention_unknown",
     "risk_invalid",
     "role_unknown",
     "rounding_unknown",
@@ -119,6 +123,37 @@ fn workspace_people_and_agents() {
             policies/never.ceder:0: warning file_unused: no part of the workspace: nothing reads it (see the reference of workspace files for names)
             :0: error path_invalid: `policies/../x.cedar` is not a plain path (letters, digits, `-`, `_` and `.`)
             :0: error path_invalid: `runbooks/x y.md` is not a plain path (letters, digits, `-`, `_` and `.`)
+        "#]],
+    );
+}
+
+const KEPT: &str = "retention.toml";
+
+#[test]
+fn classes_of_retention() {
+    check(
+        &[
+            (KEPT, "", "[classes.short]\ndays = 182"),
+            (KEPT, "", "[classes.short]\ndays = 182\nreason = \" \""),
+            (KEPT, "", "[classes.standard]\ndays = 0"),
+            (KEPT, "", "[classes.standard]\ndays = 36501"),
+            (KEPT, "", "[classes.Long]\ndays = 4000"),
+            (KEPT, "", "[classes.long]\nyears = 7"),
+            (KEPT, "", &format!("[classes.short]\ndays = 1\nreason = \"{}\"", "x".repeat(4_097))),
+            (AGENT, "owner = \"mara\"", "retention = \"standart\"\nowner = \"mara\""),
+            (AGENT, "owner = \"mara\"", "retention = \"ten-years\"\nowner = \"mara\""),
+            (KEPT, "", "[classes.floor]\ndays = 183\n[classes.short]\ndays = 1\nreason = \"a pilot\""),
+        ],
+        expect![[r#"
+            retention.toml:1: error retention_too_short: `short` keeps for 182 days, less than 183 (keep for longer, or add `reason = "…"`: it goes on record when the folder is applied)
+            retention.toml:1: error retention_too_short: `short` keeps for 182 days, less than 183 (keep for longer, or add `reason = "…"`: it goes on record when the folder is applied)
+            retention.toml:1: error retention_days_invalid: `standard` keeps for 0 days (1 to 36500; 183 or more without a reason)
+            retention.toml:1: error retention_days_invalid: `standard` keeps for 36501 days (1 to 36500; 183 or more without a reason)
+            retention.toml:1: error name_invalid: `Long` is not a valid retention class: 1 to 63 of a-z, 0-9, `-`, `_`, beginning with a letter (rename it)
+            retention.toml:2: error toml_invalid: unknown field `years`, expected `days` or `reason` (docs/reference/workspace-files.md lists what may stand here)
+            retention.toml:1: error retention_reason_too_long: the reason of `short` is longer than 4096 bytes (shorten it)
+            agents/shop-agent.toml:3: error retention_unknown: `standart` is not a class of retention (did you mean `standard`?)
+            agents/shop-agent.toml:3: error retention_unknown: `ten-years` is not a class of retention (add `[classes.NAME]` with `days = 183` or more to retention.toml)
         "#]],
     );
 }
@@ -451,6 +486,7 @@ fn every_code_of_the_sources_is_listed() {
         include_str!("../compile/counter.rs"),
         include_str!("../compile/fact.rs"),
         include_str!("../compile/people.rs"),
+        include_str!("../compile/retention.rs"),
         include_str!("../compile/rules.rs"),
         include_str!("../rule.rs"),
     ];

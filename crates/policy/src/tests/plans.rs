@@ -46,6 +46,16 @@ fn every_kind_of_change_is_told() {
         changed agent shop-agent: version 3, stage production, owner mara
     "#]],
     );
+    check("agents/shop-agent.toml", "owner =", "retention = \"standard\"\nowner =", expect![[r#""#]]);
+    let mut kept = edited("agents/shop-agent.toml", "owner =", "retention = \"long\"\nowner =");
+    kept.insert("retention.toml".to_owned(), "[classes.long]\ndays = 3650\n".to_owned());
+    let kept = plan(Some(&bundle(&files())), &bundle(&kept));
+    assert_eq!(kept.len(), 1);
+    assert!(
+        kept[0].detail.ends_with("owner mara, kept for 3650 days after a run (long)"),
+        "{}",
+        kept[0].detail
+    );
     check(
         "workspace.toml",
         "[\"finance\", \"legal\"]\n\n[people.noor]",

@@ -116,7 +116,8 @@ impl Store {
         sync(&self.place)
     }
 
-    fn file(&self, log: &str) -> PathBuf {
+    /// Where it is.
+    pub(crate) fn file(&self, log: &str) -> PathBuf {
         self.place.join(log.replace('/', "~"))
     }
 }

@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use kernel::clock::Millis;
 use serde_json::json;
 
-use super::status::{degraded, watched};
+use super::status::{degraded, warnings, watched};
 use crate::app::App;
 use crate::cosigning::Seen;
 use crate::problem::Fault;
@@ -25,6 +25,7 @@ pub(super) async fn healthz(State(app): State<Arc<App>>) -> Answer<serde_json::V
         "alive": true,
         "status": if degraded.is_empty() { "ok" } else { "degraded" },
         "degraded": degraded,
+        "warnings": warnings(&app),
         "policy": policy,
         "version": env!("CARGO_PKG_VERSION"),
     }))
@@ -92,6 +93,15 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fau
                 one(journal.flush_micros_last),
             );
             put("journal_bytes", "gauge", "Bytes of the journal on disk.", one(journal.bytes));
+            let space = app.space.seen();
+            put("data_bytes", "gauge", "Bytes of the data directory on disk.", one(space.used));
+            let some = |value: Option<u64>| value.map_or_else(Vec::new, one);
+            put("quota_bytes", "gauge", "Bytes that it may take.", some(app.space.quota));
+            put("disk_free_bytes", "gauge", "Bytes free on its disk.", some(space.free));
+            let low = space.free.is_some_and(|free| free < app.space.low);
+            put("disk_low", "gauge", "1 while too little is free on the disk.", one(u64::from(low)));
+            let stopped = u64::from(app.space.stop().is_some());
+            put("intake_stopped", "gauge", "1 while no new work is taken for want of room.", one(stopped));
             let open = |state| u64::from(state != connectors::BreakerState::Closed);
             let breakers = app.connectors.health();
             let rows =

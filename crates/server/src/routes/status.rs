@@ -34,6 +34,7 @@ pub(crate) async fn get_status(
                 workspace: app.workspace.to_string(),
                 setup: setup(app)?,
                 bundle: app.bundle().map(|bundle| bundle.bundle().to_string()),
+                verifier_key: app.verifier_key.clone(),
                 entries: head.durable,
                 views_behind: head.durable.saturating_sub(head.applied),
                 checkpoint_size: note.as_deref().and_then(show::checkpoint_size).unwrap_or(0),
@@ -43,6 +44,7 @@ pub(crate) async fn get_status(
                 oldest_waiting_at: seen.oldest_waiting_at.map(|at| at.0),
                 next_expiry_at: seen.next_expiry_at.map(|at| at.0),
                 handed_over: seen.handed_over,
+                space: space(app),
                 attention: attention(app, seen.handed_over),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 now: now.0,
@@ -50,6 +52,11 @@ pub(crate) async fn get_status(
         })
         .await?;
     Ok(Answer(status))
+}
+
+fn space(app: &App) -> api::Space {
+    let seen = app.space.seen();
+    api::Space { used: seen.used, quota: app.space.quota, free: seen.free }
 }
 
 fn setup(app: &App) -> Result<bool, Fault> {
@@ -64,6 +71,7 @@ fn setup(app: &App) -> Result<bool, Fault> {
 fn attention(app: &App, handed_over: u64) -> Vec<String> {
     let mut out = app.notes.clone();
     out.extend(degraded(app));
+    out.extend(warnings(app));
     out.extend(watched(app));
     if app.bundle().is_none() {
         out.push("No policy is in force: every action is refused. Run `countersign apply DIR`.".to_owned());
@@ -94,6 +102,9 @@ pub(crate) fn degraded(app: &App) -> Vec<String> {
     if let Some(cause) = stats.journal_failed.or(health.poisoned) {
         out.push(format!("The journal failed and nothing more is decided: {cause}"));
     }
+    if let Some(why) = app.space.stop() {
+        out.push(format!("No new work is taken: {why}. To go on: {}.", why.hint()));
+    }
     if health.disk_full {
         out.push(
             "The disk is full: nothing is decided until there is room. What waits stays; reading goes on."
@@ -115,6 +126,19 @@ pub(crate) fn degraded(app: &App) -> Vec<String> {
              `countersign doctor --accept-clock`.",
             stats.clock_off
         ));
+    }
+    out
+}
+
+/// What somebody should look at although all work is taken.
+pub(crate) fn warnings(app: &App) -> Vec<String> {
+    let mut out = app.space.warnings();
+    if app.engine.stats().retention_waits {
+        out.push(
+            "The server was away for long. If its clock is right, let go of what is past its retention with \
+             `countersign retention apply`."
+                .to_owned(),
+        );
     }
     out
 }

@@ -15,7 +15,6 @@ use kernel::id::ActionId;
 use kernel::judge::Judge as _;
 use policy::Bundle;
 use serde_json::Value;
-use tlog::Receipt;
 use views::EntryItem;
 
 use crate::app::App;
@@ -23,7 +22,7 @@ use crate::codes::Code;
 use crate::payloads::Disclosed;
 use crate::problem::Fault;
 
-use super::explain::checkpoint_size;
+use super::receipt;
 
 /// The pack of an action, as bytes.
 pub(crate) fn evidence(app: &App, id: &ActionId) -> Result<Vec<u8>, Fault> {
@@ -34,7 +33,7 @@ pub(crate) fn evidence(app: &App, id: &ActionId) -> Result<Vec<u8>, Fault> {
     if items.len() >= ENTRIES_MAX {
         return Err(too_much(format!("the action has {ENTRIES_MAX} entries or more")));
     }
-    let note = checkpoint_over(app, last)?;
+    let note = receipt::checkpoint_over(app, last)?;
     let pack = Pack {
         format: FORMAT.to_owned(),
         log: app.log_name.clone(),
@@ -61,22 +60,8 @@ fn too_much(what: String) -> Fault {
     )
 }
 
-/// A checkpoint that vouches for this entry; a new one where the last does not.
-fn checkpoint_over(app: &App, seq: u64) -> Result<String, Fault> {
-    let covers = |note: &String| checkpoint_size(note).is_some_and(|size| size > seq);
-    let last = || app.journal.checkpoint(app.log).filter(covers);
-    // One that witnesses saw is worth more than a newer one.
-    if let Some(note) = app.checkpoint().filter(covers).or_else(last) {
-        return Ok(note);
-    }
-    app.journal.checkpoint_now().map_err(Fault::internal)?;
-    last().ok_or_else(|| Fault::internal("no checkpoint vouches for an entry that is durable"))
-}
-
 fn entry(app: &App, item: &EntryItem, note: &str) -> Result<PackedEntry, Fault> {
-    let size = checkpoint_size(note).unwrap_or_default();
-    let path = app.journal.prove(app.log, item.entry.seq, size).map_err(Fault::internal)?;
-    let receipt = Receipt::new(item.entry.seq, path, None, note.to_owned()).map_err(Fault::internal)?;
+    let receipt = receipt::of(app, item.entry.seq, note, None)?;
     Ok(PackedEntry { entry: item.text.clone(), proof: receipt.encode() })
 }
 

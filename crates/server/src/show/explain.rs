@@ -50,7 +50,7 @@ pub(crate) fn explain(app: &App, id: &ActionId) -> Result<api::Explanation, Faul
         rounds,
         approval,
         timeline: entries.iter().map(|entry| timeline::line(app, entry)).collect::<Result<_, _>>()?,
-        proof: proof(app, &entries),
+        proof: proof(app, id, &entries),
     })
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn rules(app: &App, bundle: &Digest, ids: &[String]) -> Vec<api::Rule
         .collect()
 }
 
-fn proof(app: &App, entries: &[Entry]) -> api::Proof {
+fn proof(app: &App, id: &ActionId, entries: &[Entry]) -> api::Proof {
     let entries: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
     let note = app.journal.checkpoint(app.log);
     let size = note.as_deref().and_then(checkpoint_size);
@@ -108,7 +108,9 @@ fn proof(app: &App, entries: &[Entry]) -> api::Proof {
         entries,
         checkpoint: note.filter(|_| covered),
         checkpoint_size: size.filter(|_| covered),
-        command: "countersign verify DIR".to_owned(),
+        command: format!(
+            "countersign evidence {id} -o evidence.json && countersign verify --evidence evidence.json"
+        ),
     }
 }
 

@@ -108,6 +108,11 @@ fn sentence(event: &Event) -> String {
         Event::SubjectErased { .. } => "The content held about a subject was erased.".to_owned(),
         Event::SubjectHeld { .. } => "A legal hold was put on a subject.".to_owned(),
         Event::SubjectReleased { .. } => "The legal hold on a subject ended.".to_owned(),
+        Event::RetentionSet { agent, retention } => {
+            format!("What runs of {agent} hold is kept for {} days after their end.", retention.days)
+        }
+        Event::RetentionApplied { .. } => "The content of runs past their retention was let go.".to_owned(),
+        Event::JournalPruned(_) => "Entries past their retention were taken away.".to_owned(),
         Event::ClockAccepted {} => "The server's clock was accepted.".to_owned(),
         Event::BundlePublished { .. } => "Rules came into force.".to_owned(),
         Event::AgentRegistered { agent, .. } => format!("The agent {agent} was registered."),

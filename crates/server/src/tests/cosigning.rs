@@ -142,7 +142,19 @@ async fn another_history_is_an_alarm_that_is_kept() {
     drop(first);
     drop(log_key(&mut world).await);
 
+    // Beside what witnesses signed, the older copy is known for one at once.
+    let signed = std::fs::read(world.dir.path().join("data/cosigned/main")).unwrap();
     world.dir = copy;
+    let kept = world.dir.path().join("data/cosigned/main");
+    std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+    std::fs::write(&kept, signed).unwrap();
+    let mut config = Config::new(world.dir.path().join("data"));
+    config.listen = "127.0.0.1:0".parse().unwrap();
+    config.root_key_file = Some(world.dir.path().join("root.key"));
+    config.witnesses = Some(Policy::parse(policy.as_bytes()).unwrap());
+    let refused = crate::Server::start(config).await.unwrap_err().to_string();
+    assert!(refused.contains("this is an older copy of it"), "{refused}");
+    std::fs::remove_file(kept).unwrap();
     let second = watched(&mut world, &policy).await;
     for _ in 0..2 {
         second.round().await.unwrap();

@@ -113,16 +113,24 @@ pub(super) struct World {
     pub(super) tools: SocketAddr,
 }
 
-/// Starts a server on a directory.
-pub(super) async fn start(dir: &TempDir) -> Running {
-    start_with(dir, Config::new(dir.path().join("data"))).await
-}
-
-/// The same, with a configuration.
-pub(super) async fn start_with(dir: &TempDir, mut config: Config) -> Running {
+/// What a server on a directory is started with.
+pub(super) fn config(dir: &TempDir) -> Config {
+    let mut config = Config::new(dir.path().join("data"));
     config.listen = "127.0.0.1:0".parse().unwrap();
     config.root_key_file = Some(dir.path().join("root.key"));
-    Server::start(config).await.unwrap()
+    config
+}
+
+/// Starts a server on a directory, with a configuration.
+pub(super) async fn start_with(dir: &TempDir, mut other: Config) -> Running {
+    let Config { listen, root_key_file, .. } = config(dir);
+    (other.listen, other.root_key_file) = (listen, root_key_file);
+    Server::start(other).await.unwrap()
+}
+
+/// Starts a server on a directory.
+pub(super) async fn start(dir: &TempDir) -> Running {
+    Server::start(config(dir)).await.unwrap()
 }
 
 impl World {

@@ -5,8 +5,8 @@ use std::cell::Cell;
 use super::trees::{known_leaves, naive_root};
 use super::world::Log;
 use crate::{
-    Gather, Hash, HashSource, Levels, Missing, ProofError, consistency, empty_root, inclusion, leaf_hash,
-    root, verify_consistency, verify_inclusion,
+    Extend, Gather, Hash, HashSource, Levels, Missing, ProofError, Tree, consistency, empty_root, inclusion,
+    leaf_hash, root, verify_consistency, verify_inclusion,
 };
 
 /// The largest tree that is tried with all its entries.
@@ -169,5 +169,24 @@ fn a_proof_asks_for_two_hashes_a_level_at_most() {
             let _verdict = verify_consistency(index, &[0; 32], size, &[1; 32], &path);
             let _verdict = verify_inclusion(&[0; 32], index, size, &path, &[1; 32]);
         }
+    }
+}
+
+#[test]
+fn a_proof_made_from_the_right_edge_is_the_one_made_from_all_hashes() {
+    let log = Log::of(300, "");
+    let mut old = Tree::default();
+    for (size, entry) in (0..).zip(&log.entries) {
+        for new in (size..=300).filter(|new| is_tried(*new, 300)) {
+            let mut extend = Extend::new(&old, new).unwrap();
+            let between =
+                log.entries.iter().enumerate().skip(old.size() as usize).take((new - size) as usize);
+            between.for_each(|(at, entry)| extend.pass(at as u64, entry));
+            let path = extend.finish();
+            assert_eq!(path, consistency(&log.levels, size, new).unwrap(), "{size} to {new}");
+            assert!(verify_consistency(size, &old.root(), new, &log.root(new), &path), "{size} to {new}");
+        }
+        assert!(size == 0 || Extend::new(&old, size - 1).is_none());
+        old.push(leaf_hash(entry));
     }
 }

@@ -1,0 +1,230 @@
+//! `countersign verify --log`: a published log (C2SP tlog-tiles), from a server or a folder, trusting nobody but the policy.
+
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use indicatif::ProgressBar;
+use kernel::event::Entry;
+use serde_json::json;
+use tlog::{
+    Checkpoint, Hash, NOTE_BYTES_MAX, StoreError, TILE_WIDTH, Tile, TileSource, Trusted, VerifiedTiles,
+    consistency, verify_consistency,
+};
+use tokio::runtime::Runtime;
+
+use crate::cli::Global;
+use crate::client::{Client, Gone};
+use crate::failure::Failure;
+use crate::output::{Out, visible};
+use crate::target;
+
+use super::evidence::{read, read_policy};
+
+/// A bundle of 256 of the largest entries.
+const TILE_BYTES_MAX: usize = 256 * (2 + tlog::ENTRY_BYTES_MAX);
+
+/// Where the log is.
+enum Place {
+    Folder(PathBuf),
+    Server { client: Client, runtime: Runtime, path: String },
+}
+
+/// Why a part of the log could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+struct NotHad(String);
+
+impl Place {
+    fn open(global: &Global, place: &str) -> Result<Self> {
+        if !place.starts_with("http://") && !place.starts_with("https://") {
+            return Ok(Self::Folder(PathBuf::from(place)));
+        }
+        let url = place.trim_end_matches('/');
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (target, path) = target::at(global, url)?;
+        Ok(Self::Server { client: Client::new(target)?, runtime, path })
+    }
+
+    /// A file of the log; `None` where there is none of this name.
+    fn get(&self, name: &str, bytes_max: usize) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Folder(dir) => {
+                let path = dir.join(name);
+                let file = match std::fs::File::open(&path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                    opened => opened.with_context(|| format!("`{}` cannot be read", path.display()))?,
+                };
+                let mut bytes = Vec::new();
+                file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+                anyhow::ensure!(bytes.len() <= bytes_max, "`{}` is too large", path.display());
+                Ok(Some(bytes))
+            }
+            Self::Server { client, runtime, path } => {
+                match runtime.block_on(client.bytes(&format!("{path}/{name}"), bytes_max)) {
+                    Ok(bytes) => Ok(Some(bytes)),
+                    Err(error) if error.is::<Gone>() => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+}
+
+impl TileSource for &Place {
+    type Error = NotHad;
+
+    fn fetch(&self, tile: &Tile) -> Result<Vec<u8>, NotHad> {
+        let had = |name: &str| self.get(name, TILE_BYTES_MAX).map_err(|error| NotHad(format!("{error:#}")));
+        let missing = || NotHad(format!("there is no `{tile}`"));
+        match had(&tile.to_string())? {
+            Some(bytes) => Ok(bytes),
+            // A log may delete a partial tile once there is a full one.
+            None if !tile.is_full() => match tile.whole() {
+                Some(whole) => had(&whole.to_string())?.ok_or_else(missing),
+                None => Err(missing()),
+            },
+            None => Err(missing()),
+        }
+    }
+}
+
+/// What is known of the log after the check.
+struct Seen {
+    trusted: Trusted,
+    since: Option<Checkpoint>,
+    /// Entries that were read.
+    read: Option<u64>,
+}
+
+/// Checks the log.
+pub(super) fn verify(
+    global: &Global,
+    place: &str,
+    policy: &Path,
+    since: Option<&Path>,
+    all: bool,
+    out: &Out,
+) -> Result<()> {
+    let policy = read_policy(policy)?;
+    let from = Place::open(global, place)?;
+    let note = from.get("checkpoint", NOTE_BYTES_MAX)?.ok_or_else(|| {
+        Failure::usage(format!("there is no checkpoint at `{place}`"))
+            .hint("give the address /log/WORKSPACE of a server, or a folder with the files of a C2SP tlog-tiles log")
+    })?;
+    let trusted = |note: Vec<u8>, what: String| {
+        let text = String::from_utf8(note).map_err(|_| untrusted(&what, "it is not text"))?;
+        policy.check(&text).map_err(|why| untrusted(&what, &why.to_string()))
+    };
+    let now = trusted(note, format!("the checkpoint at `{place}`"))?;
+    let since = match since {
+        Some(file) => {
+            let kept = trusted(read(file, NOTE_BYTES_MAX)?, format!("`{}`", file.display()))?.checkpoint;
+            same_log(&kept, &now.checkpoint)?;
+            Some(kept)
+        }
+        None => None,
+    };
+    let (size, root) = (now.checkpoint.size(), *now.checkpoint.root());
+    let tiles = VerifiedTiles::open(&from, size, &root).map_err(|why| broken(&why))?;
+    if let Some(kept) = &since {
+        continues(&tiles, kept, size, &root)?;
+    }
+    let read = if all { Some(read_all(&tiles, now.checkpoint.origin(), out)?) } else { None };
+    show(&Seen { trusted: now, since, read }, out)
+}
+
+fn untrusted(what: &str, why: &str) -> Failure {
+    Failure::refused(format!("{what} is not trusted: {why}")).code("log_untrusted").hint(
+        "compare the keys in the policy with what the operator published: `countersign keys log` prints them",
+    )
+}
+
+fn fork(what: String) -> Failure {
+    Failure::refused(what).code("log_forked").hint(
+        "keep both checkpoints: two that are signed and do not continue each other prove that somebody was shown \
+         another history",
+    )
+}
+
+fn same_log(kept: &Checkpoint, now: &Checkpoint) -> Result<()> {
+    if kept.origin() != now.origin() {
+        let what = format!("the kept checkpoint is of `{}`, the log is `{}`", kept.origin(), now.origin());
+        return Err(Failure::usage(what).hint("give a checkpoint of this log").into());
+    }
+    if kept.size() > now.size() {
+        let what = format!("SHRUNK: the log has {} entries, and had {} before", now.size(), kept.size());
+        return Err(fork(what).into());
+    }
+    Ok(())
+}
+
+fn broken(why: &StoreError<NotHad>) -> Failure {
+    let (StoreError::Source { source, .. }, text) = (why, why.to_string()) else {
+        return Failure::refused(format!("the log is not what its checkpoint says: {why}"))
+            .code("log_damaged")
+            .hint("its files were damaged or changed after they were signed for");
+    };
+    Failure::refused(format!("{text}: {source}"))
+        .code("log_incomplete")
+        .hint("without its tiles nothing can be said about the log: ask for it again, or its operator")
+}
+
+fn continues(tiles: &VerifiedTiles<&Place>, kept: &Checkpoint, size: u64, root: &Hash) -> Result<()> {
+    let path = consistency(tiles, kept.size(), size).map_err(|why| match why {
+        tlog::ProofError::Source(why) => broken(&why),
+        other => Failure::refused(other.to_string()),
+    })?;
+    if verify_consistency(kept.size(), kept.root(), size, root, &path) {
+        return Ok(());
+    }
+    let what = format!("FORK: the log does not continue the one of {} entries that was kept", kept.size());
+    Err(fork(what).into())
+}
+
+fn read_all(tiles: &VerifiedTiles<&Place>, log: &str, out: &Out) -> Result<u64> {
+    let bar = if out.json { ProgressBar::hidden() } else { ProgressBar::new(tiles.size()) };
+    let mut next = 0;
+    for bundle in 0..tiles.size().div_ceil(TILE_WIDTH) {
+        for bytes in tiles.entries(bundle).map_err(|why| broken(&why))? {
+            let entry = Entry::decode(&bytes);
+            if entry.as_ref().map_or(true, |entry| entry.seq != next || entry.log != log) {
+                let what = format!("entry {next} of the log is not an entry of this version");
+                return Err(Failure::refused(what).code("log_damaged").hint("use a newer version").into());
+            }
+            next += 1;
+        }
+        bar.set_position(next);
+    }
+    bar.finish_and_clear();
+    Ok(next)
+}
+
+fn show(seen: &Seen, out: &Out) -> Result<()> {
+    let checkpoint = &seen.trusted.checkpoint;
+    let (log, size) = (checkpoint.origin(), checkpoint.size());
+    let root = kernel::digest::Digest(*checkpoint.root()).to_string();
+    if out.json {
+        let seen_by: Vec<_> =
+            seen.trusted.seen_by.iter().map(|(name, at)| json!({ "witness": name, "at": at })).collect();
+        return out.value(&json!({
+            "verified": true, "log": log, "size": size, "root": root, "seen_by": seen_by,
+            "since": seen.since.as_ref().map(Checkpoint::size), "entries_read": seen.read,
+        }));
+    }
+    out.line(format!("log {}: {size} entries", visible(log)))?;
+    out.line(format!("  root  {root}"))?;
+    for (name, _) in &seen.trusted.seen_by {
+        out.line(format!("  seen by {}", visible(name)))?;
+    }
+    match &seen.since {
+        Some(kept) if kept.size() == size => out.line("  same history: it has not grown since")?,
+        Some(kept) => out.line(format!("  same history: it grew from {} to {size} entries", kept.size()))?,
+        None => {}
+    }
+    let what = match seen.read {
+        Some(read) => format!("{read} entries read, each where its tree has it"),
+        None => "the checkpoint, and the tiles that its root needs (--all reads every entry)".to_owned(),
+    };
+    out.line(format!("{} {what}", out.good("verified:")))
+}

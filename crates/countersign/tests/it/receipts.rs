@@ -1,0 +1,140 @@
+//! What outsiders check: a receipt of one entry, and a published log, whole, forked, cut and damaged.
+
+use std::path::Path;
+
+use journal::conformance::TestSigner;
+use kernel::actor::Actor;
+use kernel::clock::Millis;
+use kernel::event::{Entry, Event};
+use tlog::{Checkpoint, Levels, Tile, VerifierKey, encode_bundle, leaf_hash, sign, tiles};
+
+use crate::approvals::play;
+use crate::shop::{Shop, countersign, transcript};
+
+#[test]
+fn a_receipt_proves_its_entry_when_the_server_is_gone() {
+    let mut shop = Shop::open();
+    play(&shop);
+    let path = |name: &str| shop.dir.path().join(name).to_str().unwrap().to_owned();
+    let (file, policy) = (path("receipt"), path("trust.policy"));
+    let waiting = shop.ok(&["approvals", "list"]);
+    let action = waiting[0]["action"].as_str().unwrap().to_owned();
+    std::fs::write(&policy, shop.run(&["keys", "log"]).stdout).unwrap();
+    let written = transcript(&shop.run(&["receipt", &action, "-o", &file]));
+    assert!(written.contains("check it anywhere") && written.ends_with("exit 0\n"), "{written}");
+    let first = shop.run(&["receipt", "0"]);
+    assert!(first.stdout.starts_with(b"c2sp.org/tlog-proof@v1\n"), "{}", transcript(&first));
+    let beyond = transcript(&shop.run(&["receipt", "999999"]));
+    assert!(beyond.contains("code: not_found") && beyond.ends_with("exit 1\n"), "{beyond}");
+    shop.stop();
+
+    let verify = |arguments: &[&str]| {
+        transcript(&countersign().args(["verify", "--receipt", &file]).args(arguments).output().unwrap())
+    };
+    let whole = verify(&["--policy", &policy]);
+    assert!(whole.contains("verified: `action.decided` is entry"), "{whole}");
+    assert!(whole.contains(&action) && whole.ends_with("exit 0\n"), "{whole}");
+    assert!(verify(&[]).ends_with("exit 2\n"), "nobody is trusted without being named");
+
+    // The entry travels in base64 on the second line.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().nth(1).unwrap();
+    let mut changed = line.to_owned().into_bytes();
+    changed[40] = if changed[40] == b'A' { b'B' } else { b'A' };
+    std::fs::write(&file, text.replace(line, std::str::from_utf8(&changed).unwrap())).unwrap();
+    let refused = verify(&["--policy", &policy]);
+    assert!(refused.contains("does not vouch for this entry") && refused.ends_with("exit 1\n"), "{refused}");
+    std::fs::write(&file, "nonsense\n").unwrap();
+    let none = verify(&["--policy", &policy]);
+    assert!(none.contains("code: receipt_invalid") && none.ends_with("exit 1\n"), "{none}");
+}
+
+const LOG: &str = "log.example/shop";
+
+fn entry(seq: u64, of: &str) -> Vec<u8> {
+    let event = Event::LogStarted { format: 1, verifier_key: of.to_owned() };
+    let at = Millis(1_700_000_000_000);
+    let (log, commits) = (LOG.to_owned(), std::collections::BTreeMap::new());
+    Entry { v: 1, log, seq, at, run: None, actor: Actor::Server, cause: None, event, commits }.encode()
+}
+
+/// Writes a log of so many entries into a folder, as C2SP tlog-tiles has it.
+fn publish(dir: &Path, size: u64, of: impl Fn(u64) -> &'static str) {
+    let entries: Vec<Vec<u8>> = (0..size).map(|seq| entry(seq, of(seq))).collect();
+    let mut levels = Levels::default();
+    for entry in &entries {
+        levels.push(leaf_hash(entry));
+    }
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    for tile in tiles(0, size) {
+        write(&tile.to_string(), &tile.read(&levels).unwrap());
+        if tile.level() == 0 {
+            let bundle = Tile::entries(tile.index(), tile.width()).unwrap();
+            let range =
+                usize::try_from(bundle.range().start).unwrap()..usize::try_from(bundle.range().end).unwrap();
+            write(&bundle.to_string(), &encode_bundle(&entries[range]).unwrap());
+        }
+    }
+    let checkpoint = Checkpoint::new(LOG, size, tlog::root(&levels, size).unwrap()).unwrap();
+    write("checkpoint", sign(&checkpoint.encode(), &*TestSigner::new(LOG, 1)).unwrap().as_bytes());
+}
+
+#[test]
+fn a_published_log_is_held_against_what_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (log, kept, policy) = (path("log"), path("kept"), path("trust.policy"));
+    let key = VerifierKey::of(&*TestSigner::new(LOG, 1)).encode();
+    std::fs::write(&policy, format!("log {key}\nquorum none\n")).unwrap();
+    let verify = |arguments: &[&str]| {
+        let mut command = countersign();
+        command.args(["verify", "--log", &log, "--policy", &policy]).args(arguments);
+        transcript(&command.output().unwrap())
+    };
+    let again = |size, of: fn(u64) -> &'static str| {
+        std::fs::remove_dir_all(&log).ok();
+        publish(Path::new(&log), size, of);
+    };
+
+    again(300, |_| "one");
+    let whole = verify(&["--all"]);
+    assert!(whole.contains("300 entries read") && whole.ends_with("exit 0\n"), "{whole}");
+    std::fs::copy(format!("{log}/checkpoint"), &kept).unwrap();
+    assert!(verify(&["--since", &kept]).contains("it has not grown since"));
+
+    again(70_000, |_| "one");
+    let grown = verify(&["--since", &kept]);
+    assert!(grown.contains("it grew from 300 to 70000 entries") && grown.ends_with("exit 0\n"), "{grown}");
+
+    again(70_000, |seq| if seq == 250 { "two" } else { "one" });
+    let forked = verify(&["--since", &kept]);
+    assert!(forked.contains("FORK:") && forked.contains("code: log_forked"), "{forked}");
+    assert!(forked.ends_with("exit 1\n"), "{forked}");
+
+    again(299, |_| "one");
+    let shrunk = verify(&["--since", &kept]);
+    assert!(shrunk.contains("SHRUNK:") && shrunk.ends_with("exit 1\n"), "{shrunk}");
+
+    again(300, |_| "one");
+    let bundle = Path::new(&log).join(Tile::entries(0, 256).unwrap().to_string());
+    let mut bytes = std::fs::read(&bundle).unwrap();
+    bytes[30] ^= 1;
+    std::fs::write(&bundle, bytes).unwrap();
+    assert!(verify(&[]).ends_with("exit 0\n"), "the tree is whole");
+    let damaged = verify(&["--all"]);
+    assert!(damaged.contains("code: log_damaged") && damaged.ends_with("exit 1\n"), "{damaged}");
+    std::fs::remove_file(bundle).unwrap();
+    let missing = verify(&["--all"]);
+    assert!(missing.contains("code: log_incomplete") && missing.ends_with("exit 1\n"), "{missing}");
+
+    let other = VerifierKey::of(&*TestSigner::new(LOG, 2)).encode();
+    std::fs::write(&policy, format!("log {other}\nquorum none\n")).unwrap();
+    let stranger = verify(&[]);
+    assert!(stranger.contains("code: log_untrusted") && stranger.ends_with("exit 1\n"), "{stranger}");
+    let nowhere = countersign().args(["verify", "--log", "/nowhere", "--policy", &policy]).output().unwrap();
+    assert!(transcript(&nowhere).ends_with("exit 2\n"));
+}

@@ -1,0 +1,173 @@
+//! Taking whole segments away whose runs are all past their retention.
+//!
+//! ```text
+//! base of the rows → entry in the platform's log → entry in the workspace's log → segments, first one first
+//! ```
+//!
+//! Each step is durable before the next, so a crash leaves a journal that is whole, or one that says what is missing;
+//! the next start finishes what an entry announced.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use journal::SegmentStart;
+use kernel::actor::Actor;
+use kernel::clock::Millis;
+use kernel::digest::Digest;
+use kernel::event::{Base, Entry, Event, Pruned};
+use kernel::retention::Retention;
+use kernel::state::{Noun, Row, RowKey};
+use tlog::Tree;
+
+use crate::app::App;
+use crate::base;
+use crate::problem::Fault;
+
+/// What may go.
+#[derive(Debug)]
+struct Plan {
+    /// The first segment that stays.
+    first: SegmentStart,
+    segments: u64,
+    bytes: u64,
+}
+
+/// What went, or would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Went {
+    pub(crate) segments: u64,
+    pub(crate) bytes: u64,
+    pub(crate) entries: u64,
+}
+
+impl App {
+    /// Takes away what may go; `dry_run` only counts.
+    pub(crate) async fn prune(self: &Arc<Self>, by: Actor, dry_run: bool) -> Result<Went, Fault> {
+        // One at a time, and not while another bundle comes into force.
+        let _publishing = self.publishing.lock().await;
+        let holds = self.engine.holds();
+        let Some(plan) = self.look(|app| plan(app).map_err(Fault::internal)).await? else {
+            return Ok(Went::default());
+        };
+        let front = |log: journal::LogId| plan.first.logs.get(log.0 as usize).cloned().unwrap_or_default();
+        let ours = front(self.log);
+        let went = Went { segments: plan.segments, bytes: plan.bytes, entries: ours.size() };
+        if dry_run {
+            return Ok(went);
+        }
+        let first = plan.first.first;
+        let size = ours.size();
+        let base =
+            self.look(move |app| base::write(&app.data, &app.views, size).map_err(Fault::internal)).await?;
+        let (applied, platform) = (base.applied, front(self.platform));
+        if platform.size() > 0 {
+            let event = Event::JournalPruned(record(first, &platform, None));
+            let app = self.clone();
+            let told = move || app.tell_platform(event);
+            tokio::task::spawn_blocking(told).await.map_err(Fault::internal)?.map_err(Fault::internal)?;
+        }
+        self.engine.record_pruned(record(first, &ours, Some(base)), holds, by).await?;
+        self.look(move |app| {
+            app.journal.prune(first).map_err(Fault::internal)?;
+            base::remove_older(&app.data, applied).map_err(Fault::internal)
+        })
+        .await?;
+        Ok(went)
+    }
+
+    /// Appends to the platform's log, and waits until that is durable.
+    fn tell_platform(&self, event: Event) -> Result<()> {
+        let head = self.journal.head(self.platform);
+        let last = head.size.checked_sub(1).map(|last| self.journal.read(self.platform, last, 1, usize::MAX));
+        let before = last.transpose()?.and_then(|entries| Entry::decode(&entries.first()?.bytes).ok());
+        let now = self.clock.now().wall;
+        let entry = Entry {
+            v: 1,
+            log: crate::config::PLATFORM_LOG.to_owned(),
+            seq: head.size,
+            at: before.map_or(now, |before| now.max(before.at)),
+            run: None,
+            actor: Actor::Server,
+            cause: None,
+            event,
+            commits: std::collections::BTreeMap::new(),
+        };
+        crate::server::append_now(&*self.journal, self.platform, &entry)
+    }
+}
+
+fn record(first: u64, front: &Tree, base: Option<Base>) -> Pruned {
+    Pruned { first, size: front.size(), root: Digest(front.root()), base }
+}
+
+fn plan(app: &App) -> Result<Option<Plan>> {
+    let segments = app.journal.segments()?;
+    let size = |start: &SegmentStart| start.logs.get(app.log.0 as usize).map_or(0, Tree::size);
+    let before = app.clock.now().wall;
+    let (longest, files) = (longest(app)?, files_segment(app)?);
+    let mut plan = None;
+    let mut bytes = 0;
+    for (count, pair) in segments.windows(2).enumerate() {
+        let [segment, next] = pair else { break };
+        bytes += segment.bytes;
+        let may_go = files != Some(segment.first)
+            && app.views.runs_between(size(segment), size(next))?.into_iter().try_fold(
+                true,
+                |so_far, (run, at)| {
+                    anyhow::Ok(
+                        so_far
+                            && match run {
+                                Some(run) => let_go(app, &run)?,
+                                None => longest.until(Millis(at)) <= before,
+                            },
+                    )
+                },
+            )?;
+        if !may_go {
+            break;
+        }
+        plan = Some(Plan { first: next.clone(), segments: count as u64 + 1, bytes });
+    }
+    Ok(plan)
+}
+
+/// Whether retention let a run go, and nobody holds it since.
+fn let_go(app: &App, run: &kernel::id::RunId) -> Result<bool> {
+    let row = app.views.row(&RowKey::new(Noun::Run, run))?;
+    if !matches!(row.as_deref(), Some(Row::Run(run)) if run.lapsed_at.is_some()) {
+        return Ok(false);
+    }
+    let (mut subjects, settled) = app.views.subjects_of_run(run)?;
+    subjects.insert(app.engine.subject(run.as_str())?);
+    for subject in subjects {
+        let row = app.views.row(&RowKey::new(Noun::Subject, subject))?;
+        if matches!(row.as_deref(), Some(Row::Subject(subject)) if subject.held) {
+            return Ok(false);
+        }
+    }
+    Ok(settled)
+}
+
+/// What belongs to no run is kept for as long as the run that is kept longest.
+fn longest(app: &App) -> Result<Retention> {
+    let mut longest: Option<Retention> = None;
+    for agent in app.views.agents()? {
+        let row = app.views.row(&RowKey::new(Noun::Retention, &agent.id))?;
+        let retention = match row.as_deref() {
+            Some(Row::Retention(retention)) => retention.clone(),
+            _ => Retention::default(),
+        };
+        if longest.as_ref().is_none_or(|longest| retention.days > longest.days) {
+            longest = Some(retention);
+        }
+    }
+    Ok(longest.unwrap_or_default())
+}
+
+/// The segment that has the files of the bundle in force: without them the server could not judge.
+fn files_segment(app: &App) -> Result<Option<u64>> {
+    let row = app.views.row(&RowKey::new(Noun::Workspace, ""))?;
+    let Some(Row::Workspace(workspace)) = row.as_deref() else { return Ok(None) };
+    let Some((_, files)) = workspace.bundle else { return Ok(None) };
+    Ok(app.views.payload_at(&files)?.map(|(_, at)| at.segment))
+}
