@@ -54,7 +54,7 @@ pub(super) fn run(global: &Global, args: &BenchJournal, out: &Out) -> Result<()>
         };
     }
     let dir = place(global, args.dir.as_deref())?;
-    let writers = Writers::open(&dir.path().join("data"), args.entry_bytes.into(), 0)?;
+    let writers = Writers::open(&dir.path().join("data"), args.entry_bytes.into())?;
     let bare = Bare::new(&dir.path().join("bare"))?;
     // Until the journal has found its pace: a segment with room of its own.
     for _ in 0..20 {
@@ -143,7 +143,7 @@ fn measure(writers: &Writers, bare: &Bare, count: u16, rounds: u16) -> Result<Ro
 
 /// Entries a second: the best of five, so what the core can do, whatever else runs.
 fn verification(dir: &std::path::Path) -> Result<f64> {
-    let writers = Writers::open(dir, 300, 0)?;
+    let writers = Writers::open(dir, 300)?;
     writers.round(4_096, VERIFIED)?;
     writers.close()?;
     let mut best = f64::INFINITY;

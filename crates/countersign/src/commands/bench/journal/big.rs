@@ -48,7 +48,7 @@ struct Report {
 
 /// Makes the log and goes on with it until killed.
 pub(super) fn build(dir: &Path, entries: u64, entry_bytes: u16, out: &Out) -> Result<()> {
-    let writers = Writers::open(dir, entry_bytes.into(), 0)?;
+    let writers = Writers::open(dir, entry_bytes.into())?;
     writers.round(IN_FLIGHT, entries)?;
     writers.journal().checkpoint_now()?;
     out.line(BUILT)?;

@@ -44,23 +44,14 @@ struct Counts {
 }
 
 impl Writers {
-    /// `rollover` is the size of a segment in bytes, or 0 for the usual one.
-    pub(super) fn open(dir: &Path, entry_bytes: usize, rollover: u64) -> Result<Self> {
-        let mut options = Options::default();
-        if rollover > 0 {
-            options.segment_bytes = rollover;
-        }
-        let (journal, _) = FileJournal::open(dir, options)?;
+    pub(super) fn open(dir: &Path, entry_bytes: usize) -> Result<Self> {
+        let (journal, _) = FileJournal::open(dir, Options::default())?;
         let log = journal.define(LOG, TestSigner::new(LOG, 1))?;
         Ok(Self { journal: Arc::new(journal), log, entry_bytes })
     }
 
     pub(super) fn journal(&self) -> &FileJournal {
         &self.journal
-    }
-
-    pub(super) fn log(&self) -> LogId {
-        self.log
     }
 
     pub(super) fn health(&self) -> Health {
