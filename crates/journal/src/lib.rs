@@ -33,6 +33,7 @@ mod tests;
 mod verify; // checking the files without a server
 mod writer; // group commit, as a pipeline
 
+pub use canonical::check_entry;
 pub use error::{Error, Fault, FaultKind};
 pub use file::{FileJournal, Options};
 pub use journal::{
@@ -43,5 +44,5 @@ pub use kernel::ports::Signer;
 pub use probe::{Probe, Probed, Rate, probe};
 pub use prune::SegmentStart;
 pub use recover::{Cut, Recovery};
-pub use verify::{Progress, Pruned, Torn, Verified, VerifiedLog, verify, verify_with_keys};
+pub use verify::{Progress, Pruned, Torn, Verified, VerifiedLog, verify, verify_on, verify_with_keys};
 pub use writer::OnFatal;

@@ -98,7 +98,7 @@ pub fn verify_with_keys(
 }
 
 /// The same on another file system.
-pub(crate) fn verify_on(
+pub fn verify_on(
     disk: &dyn Disk,
     dir: &Path,
     keys: &BTreeMap<String, String>,
