@@ -22,6 +22,8 @@ cargo test --workspace --locked
 step "a verifier that is not ours"
 scripts/verify-go.sh
 scripts/verify-py.sh
+step "random bytes"
+scripts/fuzz.sh 10
 step "real work"
 scripts/real-data.sh
 step "the console, by clicking"

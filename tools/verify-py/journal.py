@@ -37,7 +37,7 @@ class Log:
 
     def __init__(self, name, key_text):
         self.name, self.key_text, self.key = name, key_text, Key(key_text)
-        self.tree, self.at, self.commits = Tree(), 0, frozenset()
+        self.tree, self.at = Tree(), None
         self.root_at = {0: self.tree.root()}
 
 
@@ -178,7 +178,7 @@ class Journal:
         if type(entry.get("seq")) is not int or entry["seq"] != seq:
             raise self.bad("the entry does not name its position")
         at, commits = entry.get("at"), entry.get("commits", {})
-        if type(at) is not int or at < log.at:
+        if type(at) is not int or (log.at is not None and at < log.at):
             raise self.bad(f"the entry's time is {at!r} and that before it {log.at}")
         if not isinstance(commits, dict):
             raise self.bad("the entry's commitments are no object")

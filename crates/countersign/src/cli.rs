@@ -481,7 +481,10 @@ pub(crate) struct Doctor {
 
 /// `bench`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    pub(crate) part: Option<BenchPart>,
     /// Seconds for each number of requests in flight
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=3_600))]
     pub(crate) seconds: u16,
@@ -491,6 +494,36 @@ pub(crate) struct Bench {
     /// Where to make the temporary data directory: the disk that is measured [default: beside --data]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+}
+
+/// A part that is measured alone.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchPart {
+    /// Measure the journal beside a bare loop that writes the same bytes
+    Journal(BenchJournal),
+}
+
+/// `bench journal`
+#[derive(Debug, Args)]
+pub(crate) struct BenchJournal {
+    /// Writers, each with one entry in flight; one measurement each
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64,256", value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    pub(crate) writers: Vec<u16>,
+    /// Rounds of each, taken in turns with the bare loop
+    #[arg(long, default_value_t = 41, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) rounds: u16,
+    /// Bytes of an entry
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u16).range(100..))]
+    pub(crate) entry_bytes: u16,
+    /// Instead make a log of so many entries, kill its writer, and measure opening, proofs and verification
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) entries: Option<u64>,
+    /// Where to make the temporary data directory: the disk that is measured [default: beside --data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Only make the log, here, and go on until killed
+    #[arg(long, hide = true, requires = "entries")]
+    pub(crate) build_in: Option<PathBuf>,
 }
 
 /// `completion`

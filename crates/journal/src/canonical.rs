@@ -21,6 +21,11 @@ pub(crate) struct Fields<'a> {
     pub(crate) commits: Vec<[u8; 32]>,
 }
 
+/// Checks that bytes have the form of an entry. The error says what is wrong, and at which byte.
+pub fn check_entry(bytes: &[u8]) -> Result<(), String> {
+    check(bytes).map(drop)
+}
+
 /// Checks an entry. The error says what is wrong, and at which byte.
 pub(crate) fn check(bytes: &[u8]) -> Result<Fields<'_>, String> {
     let text = std::str::from_utf8(bytes)

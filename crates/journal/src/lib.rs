@@ -36,6 +36,7 @@ mod verify; // checking the files without a server
 mod writer; // group commit, as a pipeline
 
 pub use backup::{Copied, CopiedLog, Copying, copy};
+pub use canonical::check_entry;
 pub use disk::RealDisk;
 pub use error::{Error, Fault, FaultKind};
 pub use file::{FileJournal, Options};
@@ -50,6 +51,6 @@ pub use probe::{Probe, Probed, Rate, probe};
 pub use prune::SegmentStart;
 pub use recover::{Cut, Recovery};
 pub use verify::{
-    Each, Progress, Pruned, Torn, Verified, VerifiedLog, verify, verify_each, verify_with_keys,
+    Each, Progress, Pruned, Torn, Verified, VerifiedLog, verify, verify_each, verify_on, verify_with_keys,
 };
 pub use writer::OnFatal;

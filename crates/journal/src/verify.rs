@@ -121,7 +121,7 @@ pub fn verify_each(
 }
 
 /// The same on another file system.
-pub(crate) fn verify_on(
+pub fn verify_on(
     disk: &dyn Disk,
     dir: &Path,
     keys: &BTreeMap<String, String>,

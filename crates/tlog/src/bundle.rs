@@ -37,11 +37,14 @@ pub fn encode_bundle<E: AsRef<[u8]>>(entries: &[E]) -> Result<Vec<u8>, BundleErr
     Ok(bytes)
 }
 
-/// The entries of a bundle that is `width` entries wide.
+/// The entries of a bundle that is `width` entries wide: 1 to 256.
 pub fn parse_bundle(bytes: &[u8], width: u64) -> Result<Vec<&[u8]>, BundleError> {
+    if width == 0 || width > TILE_WIDTH {
+        return Err(BundleError::Width(usize::try_from(width).unwrap_or(usize::MAX)));
+    }
     let mut rest = bytes;
     let mut entries = Vec::new();
-    for number in 0..width.min(TILE_WIDTH) {
+    for number in 0..width {
         let cut = BundleError::CutShort(number);
         let (len, after) = rest.split_first_chunk::<2>().ok_or(cut)?;
         let (entry, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*len))).ok_or(cut)?;

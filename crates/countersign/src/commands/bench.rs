@@ -6,6 +6,7 @@
 //! A disk probe runs before and after each measurement: flushes vary by the minute, so the ratio is the claim.
 
 mod echo; // a tool that answers at once
+mod journal; // the journal alone
 mod load; // N requests in flight
 mod server; // the child and its workspace
 
@@ -14,8 +15,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
+use tempfile::TempDir;
 
-use crate::cli::{Bench, Global};
+use crate::cli::{Bench, BenchPart, Global};
 use crate::output::{Out, table};
 
 /// Flushes of one probe.
@@ -35,7 +37,7 @@ pub(super) struct Probe {
 /// Appends and flushes in `dir`, one after the other.
 pub(super) fn probe(dir: &Path, flushes: u64) -> Result<Probe> {
     // The journal's own segments grow with each write.
-    let rate = journal::probe(dir, flushes)?.growing;
+    let rate = ::journal::probe(dir, flushes)?.growing;
     Ok(Probe { flushes_per_s: rate.flushes_per_second, p50_us: rate.p50_micros, p99_us: rate.p99_micros })
 }
 
@@ -56,16 +58,10 @@ struct Row {
 }
 
 pub(super) fn run(global: &Global, args: &Bench, out: &Out) -> Result<()> {
-    let place = match &args.dir {
-        Some(dir) => dir.clone(),
-        None => global
-            .data
-            .ancestors()
-            .skip(1)
-            .find(|dir| dir.is_dir())
-            .map_or_else(|| Path::new(".").to_path_buf(), Path::to_path_buf),
-    };
-    let dir = tempfile::Builder::new().prefix("countersign-bench-").tempdir_in(place)?;
+    if let Some(BenchPart::Journal(args)) = &args.part {
+        return journal::run(global, args, out);
+    }
+    let dir = place(global, args.dir.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let rows = runtime.block_on(measure(dir.path(), args, out))?;
     if out.json {
@@ -88,6 +84,13 @@ pub(super) fn run(global: &Global, args: &Bench, out: &Out) -> Result<()> {
             ]
         }),
     ))
+}
+
+/// A directory on the disk that is measured; goes when it goes.
+fn place(global: &Global, dir: Option<&Path>) -> Result<TempDir> {
+    let beside = || global.data.ancestors().skip(1).find(|dir| dir.is_dir());
+    let place = dir.or_else(beside).unwrap_or(Path::new("."));
+    Ok(tempfile::Builder::new().prefix("countersign-bench-").tempdir_in(place)?)
 }
 
 const METHOD: &str = "\

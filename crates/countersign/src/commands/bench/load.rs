@@ -59,7 +59,7 @@ pub(super) async fn run(server: &Server, tool: &str, in_flight: u16, span: Durat
 }
 
 #[allow(clippy::disallowed_methods, reason = "a measurement reads the clock; nothing here is replayed")]
-fn moment() -> Instant {
+pub(super) fn moment() -> Instant {
     Instant::now()
 }
 
