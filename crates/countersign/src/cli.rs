@@ -352,6 +352,12 @@ pub(crate) struct Restore {
     /// A newer data directory or backup of the same history: what was erased there is erased here, too
     #[arg(long, value_name = "DIR")]
     pub(crate) erasures_from: Option<PathBuf>,
+    /// The last checkpoint that anybody has: the backup must hold all that it vouches for; may be repeated
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) last: Vec<PathBuf>,
+    /// Go on although entries that were signed for are lost: the log then has two histories under one key
+    #[arg(long, conflicts_with = "last")]
+    pub(crate) accept_gap: bool,
 }
 
 /// `keys`

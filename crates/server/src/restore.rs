@@ -1,13 +1,17 @@
 //! A data directory from a backup. What the journal says was erased is destroyed again before the keys are in place:
 //! a copy of the keys is older than that, or the erasure is told by a newer journal of the same history.
+//!
+//! A server that goes on from a backup signs with the old key. Where the backup lacks entries that were signed for, that
+//! makes two histories under one key, so it must be shown that it lacks none, or somebody must say that it is meant.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use journal::{Each, Progress, Verified};
+use journal::{Each, Lock, Progress, Verified};
 use kernel::event::{Entry, Event};
-use tlog::{Hash, Tree};
+use tlog::{Checkpoint, Hash, NOTE_BYTES_MAX, Note, Tree, VerifierKey};
 
 use crate::offline::{KEYS_FILE, make_private};
 
@@ -25,6 +29,10 @@ pub struct RestorePlan {
     pub to: PathBuf,
     /// A newer data directory or backup of the same history, whose erasures count too.
     pub erasures_from: Option<PathBuf>,
+    /// The last checkpoints that anybody has: the backup must hold what they vouch for.
+    pub last: Vec<PathBuf>,
+    /// Go on although entries that were signed for may be missing.
+    pub accept_gap: bool,
 }
 
 /// What was restored.
@@ -40,13 +48,23 @@ pub struct Restored {
 
 /// Restores a data directory.
 pub fn restore(plan: &RestorePlan, progress: &mut dyn FnMut(Progress)) -> Result<Restored> {
-    let RestorePlan { from, keys, to, erasures_from } = plan;
+    let RestorePlan { from, keys, to, erasures_from, last: checkpoints, accept_gap } = plan;
     if to.exists() && std::fs::read_dir(to).with_context(|| cannot_read(to))?.next().is_some() {
         bail!("`{}` is not empty; restore into a new directory", to.display());
     }
+    // What is looked at now is what is copied: no backup adds to it meanwhile. Where nothing can be written, none does.
+    let _lock = match Lock::of(from) {
+        Err(error @ journal::Error::InUse { .. }) => return Err(error.into()),
+        taken => taken.ok(),
+    };
     let last = vault::last_key(keys)?;
-    let mut found = Found::default();
+    let checkpoints = checkpoints.iter().map(|file| Last::read(file)).collect::<Result<Vec<_>>>()?;
+    let sizes = checkpoints.iter().map(|last| (last.checkpoint.origin().to_owned(), last.checkpoint.size()));
+    let mut found = Found { sizes: sizes.collect(), ..Found::default() };
     let verified = read(from, &mut found, progress)?;
+    for last in &checkpoints {
+        last.is_held(&verified, &found.roots)?;
+    }
     // A newer key would have the number of an older one, and open nothing, or be destroyed in its place.
     if found.last > last {
         bail!(
@@ -73,11 +91,59 @@ pub fn restore(plan: &RestorePlan, progress: &mut dyn FnMut(Progress)) -> Result
         entries_left_out = whole.entries.saturating_sub(verified.entries);
         found.erased.append(&mut follow.erased);
     }
+    let whole = !checkpoints.is_empty() || (erasures_from.is_some() && entries_left_out == 0);
+    if !whole && !accept_gap {
+        bail!(
+            "nothing shows that the backup holds everything that was signed for: a server that goes on from it could \
+             make a second history under one key. Give the last checkpoint that anybody has (--last: from the old \
+             directory, a witness, an auditor), or, where entries are lost for good, --accept-gap"
+        );
+    }
     make_private(to)?;
     journal::copy(from, to, &mut |_| ())?;
     // Last: a server does not start on a journal without its keys.
     let keys_destroyed = vault::copy_without(keys, &to.join(KEYS_FILE), found.erased.into_iter())?;
     Ok(Restored { verified, keys_destroyed, entries_left_out })
+}
+
+/// A checkpoint that somebody kept.
+struct Last {
+    file: PathBuf,
+    note: String,
+    checkpoint: Checkpoint,
+}
+
+impl Last {
+    fn read(file: &Path) -> Result<Self> {
+        let mut note = String::new();
+        let opened = std::fs::File::open(file).with_context(|| cannot_read(file))?;
+        opened.take(NOTE_BYTES_MAX as u64).read_to_string(&mut note).with_context(|| cannot_read(file))?;
+        let wrong = || format!("`{}` is not a checkpoint", file.display());
+        let checkpoint = Checkpoint::claimed(&Note::parse(&note).with_context(wrong)?).with_context(wrong)?;
+        Ok(Self { file: file.to_owned(), note, checkpoint })
+    }
+
+    /// Whether the backup has all that it vouches for.
+    fn is_held(&self, verified: &Verified, roots: &BTreeMap<String, Hash>) -> Result<()> {
+        let (file, origin, size) = (self.file.display(), self.checkpoint.origin(), self.checkpoint.size());
+        let Some(log) = verified.logs.iter().find(|log| log.name == origin) else {
+            bail!("`{file}` is of the log `{origin}`, which the backup does not have");
+        };
+        let key = VerifierKey::parse(&log.vkey).context("the backup's key is not a key")?;
+        key.open(&self.note).with_context(|| format!("`{file}` is not signed by the key of the log"))?;
+        if size > log.size {
+            bail!(
+                "the backup has {} entries of the log `{origin}`, and {size} were signed for: {} are missing; take a \
+                 newer backup, or, where they are lost for good, --accept-gap without --last",
+                log.size,
+                size - log.size
+            );
+        }
+        if size > 0 && roots.get(origin) != Some(self.checkpoint.root()) {
+            bail!("`{file}` is of another history of the log `{origin}` than the backup");
+        }
+        Ok(())
+    }
 }
 
 fn cannot_read(dir: &Path) -> String {

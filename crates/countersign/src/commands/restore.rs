@@ -9,8 +9,8 @@ use crate::cli::Restore;
 use crate::output::{Out, visible};
 
 pub(super) fn run(args: Restore, out: &Out) -> Result<()> {
-    let Restore { backup, keys, to, erasures_from } = args;
-    let plan = server::RestorePlan { from: backup, keys, to: to.clone(), erasures_from };
+    let Restore { backup, keys, to, erasures_from, last, accept_gap } = args;
+    let plan = server::RestorePlan { from: backup, keys, to: to.clone(), erasures_from, last, accept_gap };
     let bar = if out.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     if let Ok(style) = ProgressStyle::with_template("verifying {bar:30} {bytes}/{total_bytes} {msg}") {
         bar.set_style(style);

@@ -27,6 +27,19 @@ fn a_backup_is_taken_beside_the_server_and_restored() {
     assert_eq!((&manifest["format"], manifest["logs"].as_array().unwrap().len()), (&1.into(), 2));
 
     let restore = ["restore", text(&backup), "--keys", copy, "--to", text(&to)];
+    let unsure = transcript(&shop.run(&restore));
+    assert!(unsure.contains("could make a second history") && unsure.ends_with("exit 1\n"), "{unsure}");
+    let later = place.path().join("later");
+    shop.ok(&["keys", "create", "--person", "mara"]);
+    // A receipt of the last entry makes a checkpoint that covers it.
+    let last = shop.ok(&["status"])["entries"].as_u64().unwrap() - 1;
+    assert!(shop.run(&["receipt", &last.to_string()]).status.success());
+    std::fs::copy(shop.data().join("checkpoints/retail"), &later).unwrap();
+    let behind = transcript(&shop.run(&[&restore[..], &["--last", text(&later)]].concat()));
+    assert!(behind.contains("are missing; take a newer backup") && behind.ends_with("exit 1\n"), "{behind}");
+    assert!(!to.exists(), "nothing was made");
+    let held = backup.join("checkpoints/retail");
+    let restore = [&restore[..], &["--last", text(&held)]].concat();
     let restored = transcript(&shop.run(&restore));
     assert!(restored.contains("restored:") && restored.ends_with("exit 0\n"), "{restored}");
     let twice = transcript(&shop.run(&restore));

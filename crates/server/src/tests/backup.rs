@@ -33,6 +33,8 @@ fn restored(world: &World, places: &Path, keys: &Path, newer: bool) -> (TempDir,
         keys: keys.to_owned(),
         to: dir.path().join("data"),
         erasures_from: newer.then(|| world.dir.path().join("data")),
+        last: vec![],
+        accept_gap: true,
     };
     let result = restore(&plan, &mut |_| ());
     (dir, result)
@@ -76,6 +78,8 @@ async fn what_waits_is_approved_after_a_restore_and_what_was_erased_stays_so() {
         keys: first_keys.clone(),
         to: full.path().join("data"),
         erasures_from: None,
+        last: vec![],
+        accept_gap: true,
     };
     assert!(restore(&again, &mut |_| ()).unwrap_err().to_string().contains("is not empty"));
     assert_eq!(back_up(&world, places.path(), 36).keys_removed, [first_keys]);
@@ -126,6 +130,8 @@ async fn keys_and_journals_that_do_not_belong_together_are_refused() {
         keys,
         to: places.path().join("new"),
         erasures_from: Some(stranger.dir.path().join("data")),
+        last: vec![],
+        accept_gap: true,
     };
     let error = restore(&plan, &mut |_| ()).unwrap_err();
     assert!(error.to_string().contains("not of one history"), "{error}");
