@@ -23,7 +23,7 @@ pub fn rotate_root(dir: &Path, old: &RootKey, new: &RootKey, entropy: &dyn Entro
     if *old.unwrap(&check, "check")? != CHECK {
         return Err(Error::RootKeyWrong);
     }
-    turn.table::<String>("settings", "name", "value", |name| name.clone())?;
+    turn.table::<String>("settings", "name", "value", Clone::clone)?;
     turn.table::<String>("log_keys", "log", "wrapped", |log| about_log(log))?;
     turn.table::<u64>("data_keys", "number", "wrapped", |number| about(*number))?;
     let count = turn.count;
