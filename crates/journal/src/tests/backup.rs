@@ -153,6 +153,19 @@ fn another_history_is_not_mixed_in() {
     let fork = tempfile::tempdir().unwrap();
     grow_with("fork", fork.path(), 0, 70, small(0));
     assert!(matches!(take(fork.path(), to.path()), Err(Error::OtherHistory { .. })));
+    // One that parts within the last segment.
+    let (short, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    grow(short.path(), 0, 5, small(0));
+    check(short.path(), copy.path());
+    for text in ["fork", "a longer fork"] {
+        for to in [4, 5, 40] {
+            let fork = tempfile::tempdir().unwrap();
+            grow_with(text, fork.path(), 0, to, small(0));
+            let refused = take(fork.path(), copy.path());
+            assert!(matches!(refused, Err(Error::OtherHistory { .. })), "{text} {to}: {refused:?}");
+        }
+    }
+    assert_eq!(check(short.path(), copy.path()).segments_written, 0);
     let nothing = tempfile::tempdir().unwrap();
     assert!(matches!(take(nothing.path(), to.path()), Err(Error::Damaged(_))));
     assert!(verify(to.path(), &mut |_| {}).is_ok(), "the copy is as it was");
