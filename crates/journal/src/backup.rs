@@ -63,7 +63,8 @@ pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result
     // Before the segments: what a server vouches for meanwhile may not be read any more.
     let anchors = Anchors::load(disk, from)?;
     let segments = written(disk, from)?;
-    let known = earlier(disk, from, to, &segments)?;
+    let (known, grown) = earlier(disk, from, to, &segments)?;
+    let before = Anchors::load(disk, to)?;
     let (journal, checkpoints) = (journal_dir(to), checkpoint_dir(to));
     for dir in [&journal, &checkpoints] {
         disk.create_dir(dir).map_err(Error::io("make", dir))?;
@@ -75,13 +76,17 @@ pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result
     }
     let mut copied =
         Copied { logs: vec![], segments: segments.len() as u64, segments_written: 0, bytes_written: 0 };
-    let mut visit = Pass { anchors };
+    let mut visit = Pass { anchors, before, starts: Vec::new() };
     let mut bytes = Vec::new();
     for (place, segment) in segments.iter().enumerate().skip(first) {
         let last = place + 1 == segments.len();
         let good = whole(disk, from, *segment, last, &mut state, &mut visit, &mut bytes)?;
         done.bytes += bytes.len() as u64;
         let bytes = &bytes[..good];
+        // INVARIANT: nothing in the copy is written over before this journal was seen to continue it.
+        if Some(place) == grown && !visit.continues(&state.logs) {
+            return Err(Error::OtherHistory { dir: to.to_owned() });
+        }
         if place >= known && !same(disk, to, *segment, bytes) {
             replace(disk, &journal, &segment.name(), bytes).map_err(Error::io("write", &segment.path(to)))?;
             copied.segments_written += 1;
@@ -125,11 +130,16 @@ fn written(disk: &dyn Disk, dir: &Path) -> Result<Vec<Segment>, Error> {
     Err(Fault { file: "journal".to_owned(), offset: None, log: None, seq: None, kind }.into())
 }
 
-/// How many of the segments an earlier copy holds for good: all but its last one, which may have grown. The head of that
-/// one names the trees of all before it, so comparing it tells whether both are of one history.
-fn earlier(disk: &dyn Disk, from: &Path, to: &Path, segments: &[Segment]) -> Result<usize, Error> {
+/// How many of the segments an earlier copy holds for good, and which is its last one, which may have grown. The head of
+/// that one names the trees of all before it, so comparing it tells whether those are of one history.
+fn earlier(
+    disk: &dyn Disk,
+    from: &Path,
+    to: &Path,
+    segments: &[Segment],
+) -> Result<(usize, Option<usize>), Error> {
     let copies = list(disk, to).map_err(Error::io("list", &journal_dir(to)))?;
-    let Some(last) = copies.last() else { return Ok(0) };
+    let Some(last) = copies.last() else { return Ok((0, None)) };
     let other = || Error::OtherHistory { dir: to.to_owned() };
     let place = segments.iter().position(|one| one.first == last.first).ok_or_else(other)?;
     let head = |dir: &Path| Head::read(disk, dir, *last).map_err(Error::io("read", &last.path(dir)));
@@ -142,7 +152,7 @@ fn earlier(disk: &dyn Disk, from: &Path, to: &Path, segments: &[Segment]) -> Res
         copies.iter().any(|copy| copy.first == one.first)
             && matches!((length(disk, from, **one), length(disk, to, **one)), (Ok(a), Ok(b)) if a == b)
     };
-    Ok(segments[..place].iter().take_while(alike).count())
+    Ok((segments[..place].iter().take_while(alike).count(), Some(place)))
 }
 
 /// Where to begin reading: at the last of `segments` whose head the checkpoints prove, else at the first.
@@ -189,7 +199,7 @@ fn whole(
             Err(_) if last && reads < READS_MAX => {
                 reads += 1;
                 state.clone_from(&before);
-                visit.anchors.forget(before.logs.len());
+                visit.forget(before.logs.len());
             }
             Err(fault) => return Err(fault.into()),
         }
@@ -212,15 +222,39 @@ fn length(disk: &dyn Disk, dir: &Path, segment: Segment) -> Result<u64, Error> {
 #[derive(Debug)]
 struct Pass {
     anchors: Anchors,
+    /// The checkpoints of the earlier copy.
+    before: Anchors,
+    /// Where reading began, by log number.
+    starts: Vec<u64>,
+}
+
+impl Pass {
+    fn forget(&mut self, count: usize) {
+        self.anchors.forget(count);
+        self.before.forget(count);
+        self.starts.truncate(count);
+    }
+
+    /// Whether what the checkpoints of the earlier copy vouch for is here, too. What lies before the point where reading
+    /// began is told by the head there.
+    fn continues(&self, logs: &[LogState]) -> bool {
+        logs.iter().zip(&self.starts).all(|(log, start)| {
+            let anchor = self.before.get(&log.name);
+            anchor.is_none_or(|anchor| anchor.checkpoint.size() < *start || anchor.holds())
+        })
+    }
 }
 
 impl Visit for Pass {
     fn defined(&mut self, log: &LogState) {
         self.anchors.defined(log);
+        self.before.defined(log);
+        self.starts.push(log.tree.size());
     }
 
     fn entry(&mut self, _: Place, number: u32, log: &LogState, _: &[u8]) -> Result<(), FaultKind> {
         self.anchors.passed(number, log);
+        self.before.passed(number, log);
         Ok(())
     }
 

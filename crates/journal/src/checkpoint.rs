@@ -47,6 +47,13 @@ pub(crate) struct Anchor {
     found: Option<Hash>,
 }
 
+impl Anchor {
+    /// Whether the journal was seen to have the root that it vouches for.
+    pub(crate) fn holds(&self) -> bool {
+        self.found == Some(*self.checkpoint.root())
+    }
+}
+
 /// All checkpoints of a data directory. They are told of every entry that goes by.
 #[derive(Debug, Default)]
 pub(crate) struct Anchors {
@@ -164,7 +171,7 @@ impl Anchors {
                 Err(NoteError::Form(why)) => return Err(fault(FaultKind::Note(why.to_owned()))),
                 Err(NoteError::Signature) => return Err(fault(FaultKind::Signature(log.vkey.clone()))),
             }
-            if anchor.found != Some(*anchor.checkpoint.root()) {
+            if !anchor.holds() {
                 return Err(fault(FaultKind::CheckpointRoot(anchor.checkpoint.size())));
             }
         }

@@ -17,10 +17,14 @@ fn small(room: u64) -> Options {
 
 /// Appends entries `from..to`, one batch each.
 fn grow(dir: &Path, from: u64, to: u64, options: Options) {
+    grow_with("text", dir, from, to, options);
+}
+
+fn grow_with(text: &str, dir: &Path, from: u64, to: u64, options: Options) {
     let journal = FileJournal::open(dir, options).unwrap().0;
     let log = define(&journal, SHOP);
     for seq in from..to {
-        append(&journal, vec![entry(log, SHOP, seq, &["text"])]).unwrap();
+        append(&journal, vec![entry(log, SHOP, seq, &[text])]).unwrap();
     }
     journal.close().unwrap();
 }
@@ -93,6 +97,26 @@ fn a_copy_beside_a_writer_is_whole_each_time() {
 }
 
 #[test]
+fn what_is_vouched_for_meanwhile_is_left_to_the_next_copy() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let journal = FileJournal::open(from.path(), options()).unwrap().0;
+    let log = define(&journal, SHOP);
+    append(&journal, vec![entry(log, SHOP, 0, &[])]).unwrap();
+    journal.checkpoint_now().unwrap();
+    // After the last segment was read.
+    let mut seq = 1;
+    let mut go_on = |_| {
+        append(&journal, vec![entry(log, SHOP, seq, &[])]).unwrap();
+        journal.checkpoint_now().unwrap();
+        seq += 1;
+    };
+    copy(from.path(), to.path(), &mut go_on).unwrap();
+    let verified = verify(to.path(), &mut |_| {}).unwrap();
+    assert_eq!((verified.entries, verified.logs[0].checkpoint_size), (1, Some(1)));
+    assert_eq!(check(from.path(), to.path()).logs[0].size, 2);
+}
+
+#[test]
 fn a_torn_tail_is_left_out_and_damage_is_not_copied() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     grow(from.path(), 0, 30, small(0));
@@ -125,6 +149,23 @@ fn another_history_is_not_mixed_in() {
     }
     journal.close().unwrap();
     assert!(matches!(take(other.path(), to.path()), Err(Error::OtherHistory { .. })));
+    // Of the same shape, byte for byte as long, and signed with the same key.
+    let fork = tempfile::tempdir().unwrap();
+    grow_with("fork", fork.path(), 0, 70, small(0));
+    assert!(matches!(take(fork.path(), to.path()), Err(Error::OtherHistory { .. })));
+    // One that parts within the last segment.
+    let (short, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    grow(short.path(), 0, 5, small(0));
+    check(short.path(), copy.path());
+    for text in ["fork", "a longer fork"] {
+        for to in [4, 5, 40] {
+            let fork = tempfile::tempdir().unwrap();
+            grow_with(text, fork.path(), 0, to, small(0));
+            let refused = take(fork.path(), copy.path());
+            assert!(matches!(refused, Err(Error::OtherHistory { .. })), "{text} {to}: {refused:?}");
+        }
+    }
+    assert_eq!(check(short.path(), copy.path()).segments_written, 0);
     let nothing = tempfile::tempdir().unwrap();
     assert!(matches!(take(nothing.path(), to.path()), Err(Error::Damaged(_))));
     assert!(verify(to.path(), &mut |_| {}).is_ok(), "the copy is as it was");
