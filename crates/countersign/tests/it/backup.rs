@@ -6,6 +6,12 @@ fn text(path: &std::path::Path) -> &str {
     path.to_str().unwrap()
 }
 
+/// A receipt of the last entry makes a checkpoint that covers it.
+fn checkpoint(shop: &Shop) {
+    let last = shop.ok(&["status"])["entries"].as_u64().unwrap() - 1;
+    assert!(shop.run(&["receipt", &last.to_string()]).status.success());
+}
+
 #[test]
 fn a_backup_is_taken_beside_the_server_and_restored() {
     let mut shop = Shop::empty();
@@ -18,6 +24,7 @@ fn a_backup_is_taken_beside_the_server_and_restored() {
     assert!(bare.contains("no keys: nobody can read a payload") && bare.ends_with("exit 0\n"), "{bare}");
     let inside = transcript(&shop.run(&["backup", text(&backup), "--keys", text(&backup.join("keys"))]));
     assert!(inside.contains("beside what they open") && inside.ends_with("exit 1\n"), "{inside}");
+    checkpoint(&shop);
     let made = shop.ok(&["backup", text(&backup), "--keys", text(&keys)]);
     let copy = made["keys"].as_str().unwrap();
     let verified = transcript(&shop.run(&["verify", text(&backup)]));
@@ -31,9 +38,7 @@ fn a_backup_is_taken_beside_the_server_and_restored() {
     assert!(unsure.contains("could make a second history") && unsure.ends_with("exit 1\n"), "{unsure}");
     let later = place.path().join("later");
     shop.ok(&["keys", "create", "--person", "mara"]);
-    // A receipt of the last entry makes a checkpoint that covers it.
-    let last = shop.ok(&["status"])["entries"].as_u64().unwrap() - 1;
-    assert!(shop.run(&["receipt", &last.to_string()]).status.success());
+    checkpoint(&shop);
     std::fs::copy(shop.data().join("checkpoints/retail"), &later).unwrap();
     let behind = transcript(&shop.run(&[&restore[..], &["--last", text(&later)]].concat()));
     assert!(behind.contains("are missing; take a newer backup") && behind.ends_with("exit 1\n"), "{behind}");
