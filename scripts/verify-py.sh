@@ -16,9 +16,11 @@ write="$target/debug/examples/write-journal"
 
 "$write" "$work/true" 20
 "$write" "$work/longer" 100
+"$write" "$work/pruned" 100 pruned
+"$write" "$work/beheaded" 100 beheaded
 for wrong in at seq log commits form number large twice deep; do
   "$write" "$work/$wrong" 100 "$wrong"
 done
 PYTHONDONTWRITEBYTECODE=1 python3 tools/verify-py/check.py \
-  crates/journal/src/tests/fixtures/format-1 "$work/true" "$work/longer" -- \
-  "$work"/{at,seq,log,commits,form,number,large,twice,deep}
+  crates/journal/src/tests/fixtures/format-1 "$work/true" "$work/longer" "$work/pruned" -- \
+  "$work"/{at,seq,log,commits,form,number,large,twice,deep,beheaded}

@@ -39,6 +39,7 @@ class Log:
         self.name, self.key_text, self.key = name, key_text, Key(key_text)
         self.tree, self.at = Tree(), None
         self.root_at = {0: self.tree.root()}
+        self.lost = 0  # entries that were pruned
 
 
 class Journal:
@@ -49,6 +50,8 @@ class Journal:
         self.frames = self.batches = self.epoch = self.format = 0
         self.notes = []
         self.place = ""
+        self.front = 0  # first frame that is there
+        self.pruned = []  # what entries say about the front: log, first, size, root
 
     def read(self, folder):
         names = sorted(name for name in os.listdir(folder) if re.fullmatch(r"[0-9a-f]{16}\.seg", name))
@@ -63,9 +66,28 @@ class Journal:
         if not segments:
             if self.wanted:
                 raise Damaged("journal: there are checkpoints and no segment")
+        if segments:
+            self.front = self.frames = int(segments[0][:16], 16)
         for name in segments:
             with open(os.path.join(folder, name), "rb") as file:
                 self._segment(name, file.read(), name == segments[-1])
+        if self.front:
+            self._announced(segments[0])
+
+    def _announced(self, name):
+        """A journal may begin where its own entries say that it was pruned, and nowhere else."""
+        self.place = f"journal/{name}: byte 0"
+        for log in self.logs:
+            if any(size < log.lost for size in self.wanted.get(log.name, ())):
+                raise self.bad(f"log {log.name}: no checkpoint proves the head")
+            said = any(
+                of == log.name and (first > self.front or (first, size, root) == (self.front, log.lost, log.root_at[log.lost].hex()))
+                for of, first, size, root in self.pruned
+            )
+            if log.lost and not said:
+                raise self.bad(f"the segments before it are missing, and no entry of log {log.name} says that they were pruned")
+            if log.lost:
+                self.notes.append(f"log {log.name}: {log.lost} entries were pruned")
 
     def bad(self, what):
         return Damaged(f"{self.place}: {what}")
@@ -98,6 +120,7 @@ class Journal:
             offset += HEAD.size + len(frame[-1])
         self._seen, self._entry, self._heads = set(), None, set()
         known = len(self.logs)
+        self._front = first and known == 0
         for number, (at, kind, log, seq, epoch, content) in enumerate(frames):
             self.place = f"journal/{name}: byte {at}"
             if epoch < max(self.epoch, 1):
@@ -134,6 +157,8 @@ class Journal:
             raise self.bad(f"format {form} is newer than this program, which reads {FORMATS[-1]}")
         if form not in FORMATS or form < self.format:
             raise self.bad(f"format {form} comes after format {self.format}")
+        if self.front and self.format == 0:
+            self.batches = batch
         if (seq, batch) != (self.frames, self.batches):
             raise self.bad(f"frame {seq} and batch {batch} where {self.frames} and {self.batches} must follow")
         self.format = form
@@ -149,8 +174,12 @@ class Journal:
                 raise self.bad(f"log {log.name}: its definition differs from what was read")
             self._heads.add(number)
         else:
-            if number != len(self.logs) or seq != 0 or roots:
+            at_front = self.front and first and self._front
+            if number != len(self.logs) or (not at_front and (seq != 0 or roots)):
                 raise self.bad("a new log has the next number and no entries")
+            tree = Tree.of(seq, [roots[at:at + 32] for at in range(0, len(roots), 32)])
+            if len(roots) % 32 or tree is None:
+                raise self.bad("a definition has another number of roots than its size")
             if not LOG_NAME.fullmatch(name) or name in self.names:
                 raise self.bad(f"a log cannot be called {name!r}")
             try:
@@ -158,6 +187,9 @@ class Journal:
             except ValueError as what:
                 raise self.bad(f"log {name}: {what}") from None
             self.names.add(name)
+            log = self.logs[-1]
+            log.tree, log.lost = tree, seq
+            log.root_at[seq] = tree.root()
             if self.logs[-1].key.name != name:
                 raise self.bad(f"log {name}: its key is named {self.logs[-1].key.name}")
         self._seen.add(number)
@@ -186,6 +218,9 @@ class Journal:
             if not isinstance(commitment, str) or not DIGEST.fullmatch(commitment):
                 raise self.bad("a commitment of the entry is no digest")
         log.at = at
+        if entry.get("kind") == "journal.pruned" and isinstance(entry.get("body"), dict):
+            body = entry["body"]
+            self.pruned.append((log.name, body.get("first"), body.get("size"), body.get("root")))
         log.tree.append(content)
         if log.tree.size in self.wanted.get(log.name, ()):
             log.root_at[log.tree.size] = log.tree.root()

@@ -10,6 +10,15 @@ class Tree:
         self.size = 0
         self.roots = []  # largest first
 
+    @classmethod
+    def of(cls, size, roots):
+        """The tree of so many entries with these roots of perfect subtrees; None if there must be others."""
+        if len(roots) != size.bit_count():
+            return None
+        tree = cls()
+        tree.size, tree.roots = size, list(roots)
+        return tree
+
     def append(self, entry):
         node = hashlib.sha256(b"\x00" + entry).digest()
         rest = self.size

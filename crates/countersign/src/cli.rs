@@ -74,6 +74,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Pack one action with its proof into a file that anybody can check without the server
     Evidence(Evidence),
+    /// Take the published log with you
+    #[command(subcommand)]
+    Log(Log),
     /// Write the receipt of an entry: the proof that it is in the log, for anybody to check
     Receipt(Receipt),
     /// Check the journal of a data directory, evidence, a receipt, or a published log
@@ -293,6 +296,16 @@ pub(crate) struct Verify {
     /// Whom to trust: log keys and witnesses, as a C2SP tlog-policy [default for evidence: the key that the file names]
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+}
+
+/// `log`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Write the log as files (C2SP tlog-tiles) for a web server or a mirror; a second time, what came since
+    Export {
+        /// The folder
+        dir: PathBuf,
+    },
 }
 
 /// `receipt`

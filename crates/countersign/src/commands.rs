@@ -10,6 +10,7 @@ mod connector;
 mod doctor;
 mod evidence;
 mod explain;
+mod export; // the published log as files
 mod folder; // reads a workspace folder
 mod keys;
 mod lint;
@@ -29,7 +30,7 @@ use std::future::Future;
 
 use anyhow::{Context as _, Result};
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, Log};
 use crate::client::Client;
 use crate::output::Out;
 use crate::target;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Approvals(command) => wait(approvals::run(&global, command, out)),
         Command::Explain(args) => wait(explain::run(&global, args, out)),
         Command::Evidence(args) => wait(evidence::pack(&global, args, out)),
+        Command::Log(Log::Export { dir }) => wait(export::run(&global, dir, out)),
         Command::Receipt(args) => wait(receipt::fetch(&global, args, out)),
         Command::Verify(args) => verify::run(&global, args, out),
         Command::Witness(args) => witness::run(&global, args),

@@ -2,13 +2,17 @@
 //!
 //! `write-journal DIR ENTRIES [WRONG]`: two logs with payloads, in segments of 8 KiB, closed and vouched for. `WRONG`
 //! makes one entry in the middle something that the journal takes (to it entries are bytes) and a verifier must not; our
-//! own is held to it here.
+//! own is held to it here. `pruned` takes the first half away as retention does; `beheaded` does so without a word.
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
 use journal::conformance::TestSigner;
 use journal::{Backend as _, Batch, FileJournal, Journal as _, LogId, NewEntry, Options, SealedPayload};
+use kernel::actor::Actor;
+use kernel::clock::Millis;
+use kernel::digest::Digest;
+use kernel::event::{Entry, Event, Pruned};
 
 const LOGS: [&str; 2] = ["test/shop", "test/platform"];
 const SEGMENT_BYTES: u64 = 8 << 10;
@@ -20,6 +24,7 @@ fn main() {
     };
     let entries: u64 = entries.parse().expect("a number of entries");
     let wrong = wrong.first().map_or("", String::as_str);
+    let front = matches!(wrong, "pruned" | "beheaded");
     let options = Options { segment_bytes: SEGMENT_BYTES, ..Options::default() };
     let (journal, _) = FileJournal::open(&PathBuf::from(dir), options).expect("opens");
     let logs = LOGS.map(|name| (name, journal.define(name, TestSigner::new(name, 1)).expect("defines")));
@@ -28,17 +33,40 @@ fn main() {
         // Batches of several sizes, the second log every third time.
         let which = usize::from(index % 3 == 2);
         let (name, log) = logs[which];
-        let wrong = if index == entries / 2 { wrong } else { "" };
+        let wrong = if index == entries / 2 && !front { wrong } else { "" };
         let batch =
             Batch { entries: (0..=index % 4).map(|at| entry(log, name, sizes[which] + at, wrong)).collect() };
         sizes[which] += index % 4 + 1;
-        let (told, answer) = channel();
-        journal.append(batch, Box::new(move |result| told.send(result).expect("somebody waits")));
-        answer.recv().expect("the journal answers").expect("is durable");
+        append(&journal, batch);
+    }
+    if front {
+        let segments = journal.segments().expect("lists");
+        let kept = &segments[segments.len() / 2];
+        for ((name, log), size) in logs.into_iter().zip(sizes).filter(|_| wrong == "pruned") {
+            let before = &kept.logs[log.0 as usize];
+            let pruned =
+                Pruned { first: kept.first, size: before.size(), root: Digest(before.root()), base: None };
+            let bytes = announcement(name, size, Event::JournalPruned(pruned));
+            append(&journal, Batch { entries: vec![NewEntry { log, seq: size, bytes, payloads: vec![] }] });
+        }
+        journal.checkpoint_now().expect("signs");
+        let _segments = journal.prune(kept.first).expect("prunes");
     }
     journal.close().expect("closes");
     let verified = journal::verify(&PathBuf::from(dir), &mut |_| {});
-    assert_eq!(verified.is_ok(), wrong.is_empty(), "{verified:?}");
+    assert_eq!(verified.is_ok(), matches!(wrong, "" | "pruned"), "{verified:?}");
+}
+
+fn append(journal: &FileJournal, batch: Batch) {
+    let (told, answer) = channel();
+    journal.append(batch, Box::new(move |result| told.send(result).expect("somebody waits")));
+    answer.recv().expect("the journal answers").expect("is durable");
+}
+
+fn announcement(log: &str, seq: u64, event: Event) -> Vec<u8> {
+    let at = Millis(i64::try_from(1_000 + seq).expect("small"));
+    let (log, actor, commits) = (log.to_owned(), Actor::Server, std::collections::BTreeMap::new());
+    Entry { v: 1, log, seq, at, run: None, actor, cause: None, event, commits }.encode()
 }
 
 fn entry(log: LogId, name: &str, seq: u64, wrong: &str) -> NewEntry {

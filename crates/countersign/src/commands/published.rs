@@ -22,7 +22,7 @@ use crate::target;
 use super::evidence::{read, read_policy};
 
 /// A bundle of 256 of the largest entries.
-const TILE_BYTES_MAX: usize = 256 * (2 + tlog::ENTRY_BYTES_MAX);
+pub(super) const TILE_BYTES_MAX: usize = 256 * (2 + tlog::ENTRY_BYTES_MAX);
 
 /// Where the log is.
 enum Place {

@@ -52,6 +52,7 @@ fn the_help_lists_the_commands() {
           approvals   Look at requests for a countersignature and answer them
           explain     Tell the whole story of one action: why, by which rules, on which facts
           evidence    Pack one action with its proof into a file that anybody can check without the server
+          log         Take the published log with you
           receipt     Write the receipt of an entry: the proof that it is in the log, for anybody to check
           verify      Check the journal of a data directory, evidence, a receipt, or a published log
           witness     Cosign the checkpoints of logs, and never two histories of one

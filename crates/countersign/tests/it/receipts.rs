@@ -138,3 +138,34 @@ fn a_published_log_is_held_against_what_was_kept() {
     let nowhere = countersign().args(["verify", "--log", "/nowhere", "--policy", &policy]).output().unwrap();
     assert!(transcript(&nowhere).ends_with("exit 2\n"));
 }
+
+#[test]
+fn an_exported_log_is_checked_like_the_server_and_grows() {
+    let mut shop = Shop::open();
+    play(&shop);
+    let path = |name: &str| shop.dir.path().join(name).to_str().unwrap().to_owned();
+    let (mirror, kept, policy) = (path("mirror"), path("kept"), path("trust.policy"));
+    std::fs::write(&policy, shop.run(&["keys", "log"]).stdout).unwrap();
+    let cover = || {
+        let last = shop.ok(&["status"])["entries"].as_u64().unwrap() - 1;
+        assert!(shop.run(&["receipt", &last.to_string()]).status.success());
+    };
+    cover();
+    let first = shop.ok(&["log", "export", &mirror]);
+    assert_eq!((&first["from"], &first["pruned"]), (&0.into(), &0.into()), "{first}");
+    std::fs::copy(format!("{mirror}/checkpoint"), &kept).unwrap();
+    shop.key("--person", "mara");
+    cover();
+    let second = shop.ok(&["log", "export", &mirror]);
+    assert_eq!(second["from"], first["size"], "{second}");
+    let url = std::fs::read_to_string(shop.data().join("server.json")).unwrap();
+    let url: serde_json::Value = serde_json::from_str(&url).unwrap();
+    let online = format!("{}/log/retail", url["url"].as_str().unwrap());
+    let check =
+        |place: &str| shop.ok(&["verify", "--log", place, "--policy", &policy, "--since", &kept, "--all"]);
+    let (there, here) = (check(&online), check(&mirror));
+    assert_eq!((&there["root"], &there["entries_read"]), (&here["root"], &here["size"]), "{there}");
+    shop.stop();
+    let offline = countersign().args(["verify", "--log", &mirror, "--policy", &policy]).output().unwrap();
+    assert!(transcript(&offline).ends_with("exit 0\n"), "{}", transcript(&offline));
+}
