@@ -162,7 +162,9 @@ fn beginning(
     segments: &[Segment],
     anchors: &Anchors,
 ) -> Result<(usize, State), Error> {
-    for (place, segment) in segments.iter().enumerate().skip(1).rev() {
+    // A journal that was pruned begins with such a head, and with nothing else.
+    let later = segments.iter().enumerate().filter(|(place, segment)| *place > 0 || segment.first > 0);
+    for (place, segment) in later.rev() {
         let head = Head::read(disk, dir, *segment).map_err(Error::io("read", &segment.path(dir)))?;
         if let Some(head) = head.filter(|head| anchors.prove(&head.logs)) {
             return Ok((place, head.state(*segment)));

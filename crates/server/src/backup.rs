@@ -12,6 +12,7 @@ use kernel::clock::{Clock as _, Millis};
 use kernel::digest::Digest;
 use serde_json::json;
 
+use crate::beside;
 use crate::clock::SystemClock;
 use crate::offline::{KEYS_FILE, make_private, replace};
 
@@ -72,7 +73,10 @@ pub(crate) fn backup_at(
     make_private(&to.join("journal"))?;
     // One backup at a time, and none into what a server runs on.
     let _lock = journal::Lock::of(to)?;
+    // A base is there before the entries that it stands for go: one that goes meanwhile was copied, one that comes will be.
+    beside::copy(data, to)?;
     let copied = journal::copy(data, to, progress)?;
+    beside::copy(data, to)?;
     let mut removed = vec![];
     let mut copy = None;
     if let Some(folder) = keys {

@@ -9,6 +9,7 @@ mod apply; // a workspace folder coming into force
 mod assets; // console and error pages, built in
 mod backup; // copying a data directory, beside a server at work
 mod base; // what remains of entries that are pruned
+mod beside; // what a pruned journal cannot tell any more
 mod body; // request bodies, bounded before they are parsed
 mod bundle; // from the policy crate's words to those of connectors and the wire
 mod caller; // whom a request speaks for

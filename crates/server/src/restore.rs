@@ -13,6 +13,7 @@ use journal::{Each, Lock, Progress, Verified};
 use kernel::event::{Entry, Event};
 use tlog::{Checkpoint, Hash, NOTE_BYTES_MAX, Note, Tree, VerifierKey};
 
+use crate::beside;
 use crate::offline::{KEYS_FILE, make_private};
 
 /// How an entry that names destroyed keys is known before it is parsed.
@@ -101,6 +102,7 @@ pub fn restore(plan: &RestorePlan, progress: &mut dyn FnMut(Progress)) -> Result
     }
     make_private(to)?;
     journal::copy(from, to, &mut |_| ())?;
+    beside::copy(from, to)?;
     // Last: a server does not start on a journal without its keys.
     let keys_destroyed = vault::copy_without(keys, &to.join(KEYS_FILE), found.erased.into_iter())?;
     Ok(Restored { verified, keys_destroyed, entries_left_out })

@@ -20,6 +20,12 @@ pub(crate) async fn sweep(app: Arc<App>) {
             () = tokio::time::sleep(pause) => {}
         }
         pause = EVERY;
+        // Else the next start would have all of them to make.
+        let keeper = app.clone();
+        let hashed = move || keeper.hashes(keeper.journal.head(keeper.log).size).map(drop);
+        if let Ok(Err(fault)) = tokio::task::spawn_blocking(hashed).await {
+            tracing::error!(error = fault.detail, "the hashes of the log could not be brought up to date");
+        }
         match app.engine.sweep().await {
             Ok(done) if done.due.runs > 0 => {
                 tracing::info!(runs = done.due.runs, keys = done.keys, "let go of runs past their retention");
