@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 /// Copies it from one data directory to another. What is written meanwhile is copied as far as it is there: hashes of pruned
 /// entries do not change, and a base is in place as a whole or not at all.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    copy_some(from, to, &|name| name.starts_with("base-") && !name.ends_with(".new"))?;
+    copy_some(from, to, &|name| name.strip_prefix("base-").is_some_and(|seq| !seq.contains('.')))?;
     let tiles = from.join("tiles");
     if !tiles.is_dir() {
         return Ok(());

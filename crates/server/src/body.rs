@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use futures_util::StreamExt as _;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
@@ -17,6 +18,9 @@ use crate::problem::Fault;
 
 /// The longest that a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes beyond the limit that are taken in and thrown away before the answer.
+const THROWN_AWAY_MAX: usize = 16 << 20;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -72,7 +76,7 @@ async fn read<T: DeserializeOwned>(request: Request, limits: Limits) -> Result<T
     let (parts, body) = request.into_parts();
     let announced =
         parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > limits.bytes_max as u64) {
+    if announced.is_some_and(|bytes| bytes > (limits.bytes_max + THROWN_AWAY_MAX) as u64) {
         return Err(too_large());
     }
     let bytes = collect(body, limits.bytes_max, too_large).await?;
@@ -91,29 +95,31 @@ async fn read<T: DeserializeOwned>(request: Request, limits: Limits) -> Result<T
     })
 }
 
+/// Reads a body. One that is too large is read on for a while and thrown away: who is still sending would see a broken
+/// connection instead of the answer.
 async fn collect(body: HttpBody, max: usize, too_large: impl Fn() -> Fault) -> Result<Vec<u8>, Fault> {
-    let reading = axum::body::to_bytes(body, max);
-    match tokio::time::timeout(BODY_PATIENCE, reading).await {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        Ok(Err(error)) if is_too_long(&error) => Err(too_large()),
-        Ok(Err(_)) => {
-            Err(Fault::new(Code::BodyUnreadable, "the body ended before it was complete", "send it again"))
+    let unreadable =
+        || Fault::new(Code::BodyUnreadable, "the body ended before it was complete", "send it again");
+    let mut body = body.into_data_stream();
+    let reading = async {
+        let (mut bytes, mut over) = (Vec::new(), 0);
+        while let Some(data) = body.next().await {
+            let data = data.map_err(|_| unreadable())?;
+            if over == 0 && bytes.len() + data.len() <= max {
+                bytes.extend_from_slice(&data);
+                continue;
+            }
+            bytes = Vec::new();
+            over += data.len();
+            if over > THROWN_AWAY_MAX {
+                break;
+            }
         }
-        Err(_) => {
-            Err(Fault::new(Code::RequestTimeout, "the body did not arrive in time", "send it again, faster"))
-        }
-    }
-}
-
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("length limit exceeded") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+        if over == 0 { Ok(bytes) } else { Err(too_large()) }
+    };
+    tokio::time::timeout(BODY_PATIENCE, reading).await.unwrap_or_else(|_| {
+        Err(Fault::new(Code::RequestTimeout, "the body did not arrive in time", "send it again, faster"))
+    })
 }
 
 /// Only JSON is taken: a form of another site cannot send that without asking first.
