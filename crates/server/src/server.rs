@@ -36,6 +36,9 @@ use crate::{base, bundle, listen, proofs, routes, sweep};
 
 /// The views' file in the data directory.
 pub(crate) const VIEWS_FILE: &str = "views.db";
+/// Entries, and their bytes, that are looked at at once for whose key sealed what.
+const LEARN_ENTRIES: usize = 1_000;
+const LEARN_BYTES: usize = 8 << 20;
 /// How long the end waits for what is under way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -134,7 +137,8 @@ impl Server {
             Box::new(move |entries: &[journal::Stored]| {
                 views.follow(entries).map_err(|error| error.to_string())?;
                 shelf.stored(entries.iter().flat_map(|one| &one.payloads).map(|at| Digest(at.commitment)));
-                vault.flush().map_err(|error| error.to_string())
+                let entries = entries.last().map_or(0, |last| last.seq + 1);
+                vault.flush(entries).map_err(|error| error.to_string())
             })
         };
         let engine = Engine::start(Parts {
@@ -226,9 +230,9 @@ impl Running {
         drop(tokio::time::timeout(CLOSE_PATIENCE, self.tracker.wait()).await);
         self.app.engine.close(CLOSE_PATIENCE).await;
         self.app.connectors.shutdown().await;
-        let (journal, vault) = (self.app.journal.clone(), self.vault.clone());
+        let (journal, vault, log) = (self.app.journal.clone(), self.vault.clone(), self.app.log);
         tokio::task::spawn_blocking(move || -> Result<()> {
-            vault.flush()?;
+            vault.flush(journal.head(log).size)?;
             journal.close()?;
             Ok(())
         })
@@ -279,6 +283,7 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
     let size = journal.head(log).size;
     let journal: Arc<dyn Backend> = Arc::new(journal);
     begin_platform_log(&*journal, platform, platform_key, clock)?;
+    learn_keys(&vault, &*journal, log)?;
     let path = config.data.join(VIEWS_FILE);
     let (mut views, opened) = Views::open(&path, size)?;
     if views.applied() < first_entry(&*journal, log)? {
@@ -308,6 +313,29 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         first: size == 0,
         notes,
     })
+}
+
+/// The key store learns what a crash kept it from writing down: which subject has which key.
+fn learn_keys(vault: &Vault, journal: &dyn Backend, log: journal::LogId) -> Result<()> {
+    let size = journal.head(log).size;
+    let mut next = vault.mark().min(size).max(first_entry(journal, log)?);
+    while next < size {
+        let entries = journal.read(log, next, LEARN_ENTRIES, LEARN_BYTES)?;
+        let Some(last) = entries.last() else { break };
+        next = last.seq + 1;
+        for at in entries.iter().flat_map(|entry| &entry.payloads) {
+            let subject = at.subject.parse().map_err(|_| anyhow!("a payload's subject is no pseudonym"))?;
+            if vault.knows(&subject)? {
+                continue;
+            }
+            match journal.payload(&at.at) {
+                Ok(sealed) => vault.learn(&subject, &sealed)?,
+                Err(journal::Error::PayloadPruned) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(vault.learned(next)?)
 }
 
 /// The server's own log gets its first entry.

@@ -210,7 +210,7 @@ fn a_copy_opens_what_was_sealed_and_not_what_is_left_out() {
     let vault = open(dir.path());
     let kept = vault.seal(&who("yusuf"), "r", b"kept").unwrap();
     let gone = vault.seal(&who("mara"), "r", b"gone").unwrap();
-    vault.flush().unwrap();
+    vault.flush(1).unwrap();
     let store = dir.path().join("keys.db");
     let place = tempfile::tempdir().unwrap();
     let (copy, thin) = (place.path().join("copy.db"), place.path().join("keys.db"));
@@ -253,4 +253,34 @@ fn another_root_key_opens_everything_and_the_old_one_nothing() {
     let vault = Vault::open(dir.path(), root("b"), Arc::new(Counting(AtomicU64::new(1 << 50)))).unwrap();
     assert_eq!(vault.open_payload(&sealed.bytes, &sealed.commitment, &who("yusuf")).unwrap(), b"text");
     assert_eq!((vault.log_key("shop").unwrap().public_key(), vault.pseudonym("d", &[b"x"])), (key, name));
+}
+
+#[test]
+fn what_a_crash_kept_from_being_written_is_learned_from_what_was_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    let before = vault.seal(&who("yusuf"), "r", b"text").unwrap();
+    let gone = vault.seal(&who("mara"), "r", b"text").unwrap();
+    vault.destroy([gone.key].into_iter()).unwrap();
+    // Nothing is written down when a process is killed.
+    std::mem::forget(vault);
+    let chance = |from| Arc::new(Counting(AtomicU64::new(from)));
+    let vault = Vault::open(dir.path(), root("a"), chance(1 << 40)).unwrap();
+    assert_eq!(vault.mark(), 0);
+    assert!(!vault.knows(&who("yusuf")).unwrap());
+    vault.learn(&who("yusuf"), &before.bytes).unwrap();
+    vault.learn(&who("mara"), &gone.bytes).unwrap();
+    vault.learn(&who("thief"), &before.bytes).unwrap();
+    assert!(vault.knows(&who("yusuf")).unwrap());
+    assert!(!vault.knows(&who("mara")).unwrap(), "a destroyed key is no key");
+    assert_eq!(vault.learn(&who("x"), &[1]), Err(Error::Damaged));
+    vault.learned(9).unwrap();
+    std::mem::forget(vault);
+    let vault = Vault::open(dir.path(), root("a"), chance(1 << 50)).unwrap();
+    assert_eq!(vault.mark(), 9);
+    assert_eq!(vault.seal(&who("yusuf"), "r", b"text").unwrap().commitment, before.commitment);
+    assert_ne!(vault.seal(&who("thief"), "r", b"text").unwrap().key, before.key, "a key has one subject");
+    assert_ne!(vault.seal(&who("mara"), "r", b"text").unwrap().key, gone.key);
+    vault.learned(3).unwrap();
+    assert_eq!(vault.mark(), 3, "an older journal was restored");
 }

@@ -1,16 +1,17 @@
 //! Data keys by subject.
 //!
 //! Keys are made ahead in blocks and flushed before the first of a block is used, so sealing never waits for the disk.
-//! Which subject has which key is written down a little later. A crash in between costs the subject a second key, no
-//! more: a sealed payload names its key's number and, in the journal, its subject, so erasing finds both
-//! ([`Vault::keys_of`]). A key that was given out once is never given to another subject.
+//! Which subject has which key is written down a little later ([`Vault::flush`]). What a crash lost of that is learned
+//! again from the journal at the start, since a sealed payload names its key's number and its subject
+//! ([`Vault::learn`]): a request that is repeated after the crash has the commitment that it had before. A key that was
+//! given out once is never given to another subject.
 //!
 //! Subjects are known by pseudonyms here and in the journal: their names are personal data, and entries stay.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::clock::Entropy;
 use kernel::digest::Digest;
@@ -28,6 +29,8 @@ const BLOCK: u64 = 256;
 const CACHED_MAX: usize = 50_000;
 /// Assignments that may wait to be written.
 const UNWRITTEN_MAX: usize = 128;
+/// Entries after which the mark is moved although no assignment is new.
+const MARK_EVERY: u64 = 4_096;
 const DATA_KEYS: &str = "CREATE TABLE IF NOT EXISTS data_keys
     (number INTEGER PRIMARY KEY AUTOINCREMENT, subject BLOB, current INTEGER NOT NULL DEFAULT 0, wrapped BLOB NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS data_keys_subject ON data_keys(subject) WHERE subject IS NOT NULL;";
@@ -43,6 +46,8 @@ struct State {
     free: BTreeMap<u64, Key>,
     /// Assignments that are not written yet.
     unwritten: Vec<(u64, Digest)>,
+    /// Entries of the journal whose assignments are all written.
+    mark: u64,
     flushes: u64,
 }
 
@@ -70,6 +75,7 @@ impl Vault {
         db.execute_batch(
             "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
              CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+             CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, entries INTEGER NOT NULL) STRICT;
              CREATE TABLE IF NOT EXISTS log_keys (log TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;",
         )?;
         db.execute_batch(DATA_KEYS)?;
@@ -83,11 +89,13 @@ impl Vault {
             db.execute("INSERT INTO settings (name, value) VALUES ('check', ?1)", params![wrapped])?;
         }
         let names = names_key(&db, &root, &*entropy)?;
+        let mark = mark(&db)?;
         let state = State {
             db,
             by_subject: HashMap::new(),
             free: BTreeMap::new(),
             unwritten: Vec::new(),
+            mark,
             flushes: 0,
         };
         Ok(Self { root, entropy, names, state: Mutex::new(state) })
@@ -156,7 +164,7 @@ impl Vault {
     ) -> Result<BTreeSet<u64>, Error> {
         let mut numbers = sealed.map(envelope::key_of).collect::<Result<BTreeSet<u64>, _>>()?;
         let mut state = self.state.lock().expect("no panic while the lock is held");
-        write_down(&mut state)?;
+        write_down(&mut state, None)?;
         state.by_subject.remove(subject);
         state.db.execute("UPDATE data_keys SET current = 0 WHERE subject = ?1", [subject.0])?;
         let mut statement = state.db.prepare("SELECT number FROM data_keys WHERE subject = ?1")?;
@@ -182,9 +190,49 @@ impl Vault {
         Ok(())
     }
 
-    /// Writes down which subject has which key.
-    pub fn flush(&self) -> Result<(), Error> {
-        write_down(&mut self.state.lock().expect("no panic while the lock is held"))
+    /// Writes down which subject has which key. What sealed the first `entries` of the journal need not be learned again.
+    pub fn flush(&self, entries: u64) -> Result<(), Error> {
+        let mut state = self.state.lock().expect("no panic while the lock is held");
+        if state.unwritten.is_empty() && entries < state.mark.saturating_add(MARK_EVERY) {
+            return Ok(());
+        }
+        let entries = entries.max(state.mark);
+        write_down(&mut state, Some(entries))
+    }
+
+    /// Everything was learned that the journal tells, which has so many entries now: fewer than before, where an older
+    /// copy of it was restored.
+    pub fn learned(&self, entries: u64) -> Result<(), Error> {
+        write_down(&mut self.state.lock().expect("no panic while the lock is held"), Some(entries))
+    }
+
+    /// Entries of the journal of which nothing is to be learned.
+    pub fn mark(&self) -> u64 {
+        self.state.lock().expect("no panic while the lock is held").mark
+    }
+
+    /// Whether a subject has a key in use.
+    pub fn knows(&self, subject: &Digest) -> Result<bool, Error> {
+        let state = self.state.lock().expect("no panic while the lock is held");
+        in_use(&state, subject)
+    }
+
+    /// Takes note of whose key sealed a payload of the journal, unless the subject has a key already: what is sealed from
+    /// now on has the same one. A key that was destroyed stays so.
+    pub fn learn(&self, subject: &Digest, sealed: &[u8]) -> Result<(), Error> {
+        let number = envelope::key_of(sealed)?;
+        let mut state = self.state.lock().expect("no panic while the lock is held");
+        if in_use(&state, subject)? {
+            return Ok(());
+        }
+        let nobodys = state
+            .db
+            .prepare_cached("SELECT 1 FROM data_keys WHERE number = ?1 AND subject IS NULL")?
+            .exists([number])?;
+        if nobodys {
+            state.unwritten.push((number, *subject));
+        }
+        if state.unwritten.len() >= UNWRITTEN_MAX { write_down(&mut state, None) } else { Ok(()) }
     }
 
     /// Flushes of the key store since it was opened.
@@ -197,12 +245,7 @@ impl Vault {
         if let Some((number, key)) = state.by_subject.get(subject) {
             return Ok((*number, key.clone()));
         }
-        let stored: Option<u64> = state
-            .db
-            .prepare_cached("SELECT number FROM data_keys WHERE subject = ?1 AND current = 1")?
-            .query_row([subject.0], |row| row.get(0))
-            .optional()?;
-        let found = if let Some(number) = stored {
+        let found = if let Some(number) = stored(&state.db, subject)? {
             (number, self.read_key(&state.db, number)?.ok_or(Error::Erased)?)
         } else {
             if state.free.is_empty() {
@@ -214,12 +257,12 @@ impl Vault {
             (number, key)
         };
         if state.by_subject.len() >= CACHED_MAX {
-            write_down(&mut state)?;
+            write_down(&mut state, None)?;
             state.by_subject.clear();
         }
         state.by_subject.insert(*subject, found.clone());
         if state.unwritten.len() >= UNWRITTEN_MAX {
-            write_down(&mut state)?;
+            write_down(&mut state, None)?;
         }
         Ok(found)
     }
@@ -262,7 +305,7 @@ impl Vault {
 impl Drop for Vault {
     fn drop(&mut self) {
         // What is not written is found again in the journal.
-        drop(self.flush());
+        drop(write_down(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), None));
     }
 }
 
@@ -274,8 +317,25 @@ pub(crate) fn about_log(log: &str) -> String {
     format!("log/{log}")
 }
 
-fn write_down(state: &mut State) -> Result<(), Error> {
-    if state.unwritten.is_empty() {
+fn stored(db: &Connection, subject: &Digest) -> Result<Option<u64>, Error> {
+    let mut statement =
+        db.prepare_cached("SELECT number FROM data_keys WHERE subject = ?1 AND current = 1")?;
+    Ok(statement.query_row([subject.0], |row| row.get(0)).optional()?)
+}
+
+fn in_use(state: &State, subject: &Digest) -> Result<bool, Error> {
+    let unwritten = state.unwritten.iter().any(|(_, known)| known == subject);
+    Ok(unwritten || stored(&state.db, subject)?.is_some())
+}
+
+fn mark(db: &Connection) -> Result<u64, Error> {
+    let mut statement = db.prepare("SELECT entries FROM marks WHERE name = 'assigned'")?;
+    Ok(statement.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// Writes the assignments, and with them the mark where there is a new one.
+fn write_down(state: &mut State, mark: Option<u64>) -> Result<(), Error> {
+    if state.unwritten.is_empty() && mark.is_none() {
         return Ok(());
     }
     let transaction = state.db.transaction()?;
@@ -285,9 +345,14 @@ fn write_down(state: &mut State) -> Result<(), Error> {
             params![number, subject.0],
         )?;
     }
+    if let Some(mark) = mark {
+        transaction
+            .execute("INSERT OR REPLACE INTO marks (name, entries) VALUES ('assigned', ?1)", params![mark])?;
+    }
     transaction.commit()?;
     state.flushes += 1;
     state.unwritten.clear();
+    state.mark = mark.unwrap_or(state.mark);
     Ok(())
 }
 

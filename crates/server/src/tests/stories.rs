@@ -108,6 +108,26 @@ async fn a_restart_keeps_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_before_keys_were_assigned_does_not_make_a_repeated_request_another_one() {
+    let mut world = World::shop().await;
+    let agent = world.agent().await;
+    let run = world.run(&agent).await;
+    let first = world.propose(&agent, &run, "same", "shop.order", json!({ "order": "W1" })).await;
+    assert_eq!(first.status, 200, "{:#}", first.body);
+    let old = std::mem::replace(&mut world.server, start(&tempfile::tempdir().unwrap()).await);
+    old.shutdown().await.unwrap();
+    // As a kill leaves it, a moment after the entries were flushed.
+    let keys = rusqlite::Connection::open(world.dir.path().join("data/keys.db")).unwrap();
+    let lost = keys.execute("UPDATE data_keys SET subject = NULL, current = 0", []).unwrap();
+    keys.execute("DELETE FROM marks", []).unwrap();
+    drop(keys);
+    assert!(lost > 0);
+    world.server = start(&world.dir).await;
+    let again = world.propose(&agent, &run, "same", "shop.order", json!({ "order": "W1" })).await;
+    assert_eq!(again.text("id"), first.text("id"), "{:#}", again.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_live_stream_goes_on_where_it_ended() {
     let world = World::shop().await;
     let agent = world.agent().await;
