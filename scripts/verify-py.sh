@@ -18,9 +18,12 @@ write="$target/debug/examples/write-journal"
 "$write" "$work/longer" 100
 "$write" "$work/pruned" 100 pruned
 "$write" "$work/beheaded" 100 beheaded
+"$write" "$work/rotated" 100 rotated
+"$write" "$work/stolen" 100 stolen
 for wrong in at seq log commits form number large twice deep; do
   "$write" "$work/$wrong" 100 "$wrong"
 done
 PYTHONDONTWRITEBYTECODE=1 python3 tools/verify-py/check.py \
-  crates/journal/src/tests/fixtures/format-1 "$work/true" "$work/longer" "$work/pruned" -- \
-  "$work"/{at,seq,log,commits,form,number,large,twice,deep,beheaded}
+  crates/journal/src/tests/fixtures/format-1 "$work/true" "$work/longer" "$work/rotated" "$work/pruned" \
+  crates/journal/src/tests/fixtures/format-2 -- \
+  "$work"/{at,seq,log,commits,form,number,large,twice,deep,beheaded,stolen}

@@ -150,7 +150,7 @@ def edits(world):
 
     content = HEAD.size
     edit("another magic", SEGMENT, content, b"C")
-    edit("a newer format", SEGMENT, content + 16, struct.pack("<I", 3), "newer")
+    edit("a newer format", SEGMENT, content + 16, struct.pack("<I", 4), "newer")
     edit("an older format after a newer", SEGMENT, content + 16, struct.pack("<I", 1))
     edit("another number of the batch", SEGMENT, content + 20, struct.pack("<Q", 1))
     edit("another number of the frame", SEGMENT, 13, struct.pack("<Q", 1))
@@ -192,12 +192,13 @@ def main(arguments):
     for folder in (fixture, *true):
         holds(folder, folder)
     for folder in wrong:
-        breaks(folder, folder, "entry ")
+        breaks(folder, folder, "signed by" if folder.endswith("stolen") else "entry ")
     with tempfile.TemporaryDirectory() as folder:
         world = World(true[0], folder)
         harmless(world)
         accidents(world)
         edits(world)
+        accidents(World(true[2], folder))  # with a key that changed
         old = World(fixture, folder)
         last = f"journal/{old.segments[-1]}"
         holds("format 1: zeros are a torn tail", old.with_file(last, old.read(last) + bytes(9)), "torn tail")

@@ -18,27 +18,22 @@ class Key:
         raw = _unbase64(match[3]) if match else b""
         if len(raw) != 33 or raw[0] != 1:
             raise ValueError("the verifier key is not one of Ed25519")
-        self.name, self.public = match[1], raw[1:]
+        self.text, self.name, self.public = text, match[1], raw[1:]
         self.id = hashlib.sha256(self.name.encode() + b"\n" + raw).digest()[:4]
         if self.id.hex() != match[2]:
             raise ValueError("the verifier key's id is not that of the key")
 
 
-class Checkpoint:
-    """What a checkpoint says: `origin`, `size`, `root`. Nothing is verified yet."""
+class Note:
+    """A signed note of so many lines. Nothing is verified yet."""
 
-    def __init__(self, data):
+    def __init__(self, data, count):
         if len(data) > NOTE_LEN_MAX:
             raise ValueError("is too long")
         text, gap, signatures = data.decode("utf-8").rpartition("\n\n")
-        lines = text.split("\n")
-        if not gap or len(lines) != 3 or not signatures.endswith("\n"):
-            raise ValueError("is not three lines, an empty one and signatures")
-        if not re.fullmatch(r"0|[1-9][0-9]{0,19}", lines[1]):
-            raise ValueError("has a size that is no number")
-        self.origin, self.size, self.root = lines[0], int(lines[1]), _unbase64(lines[2])
-        if len(self.root) != 32:
-            raise ValueError("has a root that is no hash")
+        self.lines = text.split("\n")
+        if not gap or len(self.lines) != count or not signatures.endswith("\n"):
+            raise ValueError(f"is not {count} lines, an empty one and signatures")
         self.signed = (text + "\n").encode()
         self.signatures = []
         for line in signatures[:-1].split("\n"):
@@ -53,6 +48,40 @@ class Checkpoint:
         of_key = [raw for name, key_id, raw in self.signatures if (name, key_id) == (key.name, key.id)]
         if len(of_key) != 1 or not ed25519.verifies(key.public, self.signed, of_key[0]):
             raise ValueError("is not signed by the log's key")
+
+
+class Checkpoint(Note):
+    """What a checkpoint says: `origin`, `size`, `root`. Nothing is verified yet."""
+
+    def __init__(self, data):
+        super().__init__(data, 3)
+        self.origin, self.size, self.root = self.lines[0], _decimal(self.lines[1]), _root(self.lines[2])
+
+
+def succession(data):
+    """Returns old key as text, new key, size and root of a note that both keys signed."""
+    note = Note(data, 5)
+    if note.lines[0] != "countersign/log-succession/v1" or len(note.signatures) != 2:
+        raise ValueError("is not about a log's next key")
+    old, new = Key(note.lines[1]), Key(note.lines[2])
+    if old.text == new.text:
+        raise ValueError("names one key twice")
+    for key in old, new:
+        note.verify(key)
+    return old.text, new, _decimal(note.lines[3]), _root(note.lines[4])
+
+
+def _decimal(text):
+    if not re.fullmatch(r"0|[1-9][0-9]{0,19}", text):
+        raise ValueError("has a size that is no number")
+    return int(text)
+
+
+def _root(text):
+    root = _unbase64(text)
+    if len(root) != 32:
+        raise ValueError("has a root that is no hash")
+    return root
 
 
 def _unbase64(text):

@@ -5,7 +5,7 @@ import re
 import struct
 
 from canonical import parse
-from checkpoint import Key
+from checkpoint import Key, succession
 from crc32c import crc32c
 from tree import Tree
 
@@ -14,12 +14,12 @@ COMMIT = struct.Struct("<IQII")
 COMMIT_LOG = struct.Struct("<IQ32s")
 NO_LOG = 0xFFFFFFFF
 MAGIC = b"countersign log\n"
-FORMATS = (1, 2)
+FORMATS = (1, 2, 3)
 CONTENT_LEN_MAX = 16 << 20
 ENTRY_LEN_MAX = 65_535
 SUBJECT_LEN_MAX = 512
 SEALED_LEN_MAX = (8 << 20) + (4 << 10)
-SEGMENT, LOG, ENTRY, PAYLOAD, BATCH = 1, 2, 3, 4, 5
+SEGMENT, LOG, ENTRY, PAYLOAD, BATCH, SUCCESSION = 1, 2, 3, 4, 5, 6
 LOG_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_./-]{0,198}[A-Za-z0-9])?")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -40,6 +40,7 @@ class Log:
         self.tree, self.at = Tree(), None
         self.root_at = {0: self.tree.root()}
         self.lost = 0  # entries that were pruned
+        self.former = []  # keys until now, each with the size at which it was succeeded
 
 
 class Journal:
@@ -77,11 +78,11 @@ class Journal:
     def _announced(self, name):
         """A journal may begin where its own entries say that it was pruned, and nowhere else."""
         self.place = f"journal/{name}: byte 0"
-        for log in self.logs:
+        for number, log in enumerate(self.logs):
             if any(size < log.lost for size in self.wanted.get(log.name, ())):
                 raise self.bad(f"log {log.name}: no checkpoint proves the head")
             said = any(
-                of == log.name and (first > self.front or (first, size, root) == (self.front, log.lost, log.root_at[log.lost].hex()))
+                of == number and (first > self.front or (first, size, root) == (self.front, log.lost, log.root_at[log.lost].hex()))
                 for of, first, size, root in self.pruned
             )
             if log.lost and not said:
@@ -132,6 +133,10 @@ class Journal:
                 self._header(log, seq, content)
             elif kind == LOG:
                 self._definition(log, seq, content, first, known)
+            elif kind == SUCCESSION:
+                if not first or self.format < 3 or frames[number - 1][1:3] != (LOG, log):
+                    raise self.bad("a succession stands behind its log's definition in a segment's head, from format 3 on")
+                self._succession(log, seq, content)
             elif kind == ENTRY:
                 if first and len(self._heads) < known:
                     raise self.bad("the segment's head does not define every log")
@@ -194,6 +199,21 @@ class Journal:
                 raise self.bad(f"log {name}: its key is named {self.logs[-1].key.name}")
         self._seen.add(number)
 
+    def _succession(self, number, seq, content):
+        log = self._log(number)
+        try:
+            old, key, size, root = succession(content)
+        except ValueError as what:
+            raise self.bad(f"log {log.name}: the note of its next key {what}") from None
+        if old != log.key_text or (seq, size, root) != (log.tree.size, log.tree.size, log.tree.root()):
+            raise self.bad(f"log {log.name}: the note of its next key is of another key or tree")
+        if not LOG_NAME.fullmatch(key.name) or any(key.name == other.name for other in self.logs if other is not log):
+            raise self.bad(f"log {log.name} cannot be called {key.name!r} from now on")
+        log.former.append((log.key, size))
+        log.name, log.key, log.key_text = key.name, key, key.text
+        self.names.add(key.name)
+        log.root_at[size] = root
+
     def _append(self, number, seq, content):
         log = self._log(number)
         self.place += f": log {log.name}, entry {seq}"
@@ -220,7 +240,7 @@ class Journal:
         log.at = at
         if entry.get("kind") == "journal.pruned" and isinstance(entry.get("body"), dict):
             body = entry["body"]
-            self.pruned.append((log.name, body.get("first"), body.get("size"), body.get("root")))
+            self.pruned.append((number, body.get("first"), body.get("size"), body.get("root")))
         log.tree.append(content)
         if log.tree.size in self.wanted.get(log.name, ()):
             log.root_at[log.tree.size] = log.tree.root()

@@ -33,8 +33,11 @@ def compare(journal, found):
         if name not in logs or checkpoint.origin != name:
             raise Damaged(f"{place}: is not of log {name} of this journal")
         log = logs[name]
+        # A key that was succeeded vouches for what came before.
+        former = [key for key, until in log.former if checkpoint.size <= until and key.name == name]
+        signers = {key for key_name, key, _ in checkpoint.signatures if key_name == name}
         try:
-            checkpoint.verify(log.key)
+            checkpoint.verify(next((key for key in former if key.id in signers), log.key))
         except ValueError as what:
             raise Damaged(f"{place}: {what}") from None
         if log.tree.size < checkpoint.size:

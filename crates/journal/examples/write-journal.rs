@@ -2,13 +2,16 @@
 //!
 //! `write-journal DIR ENTRIES [WRONG]`: two logs with payloads, in segments of 8 KiB, closed and vouched for. `WRONG`
 //! makes one entry in the middle something that the journal takes (to it entries are bytes) and a verifier must not; our
-//! own is held to it here. `pruned` takes the first half away as retention does; `beheaded` does so without a word.
+//! own is held to it here. `pruned` takes the first half away as retention does; `beheaded` does so without a word. `rotated` gives the first log
+//! another key in the middle; in `stolen` the old one signs for more than it may.
 
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
 use journal::conformance::TestSigner;
-use journal::{Backend as _, Batch, FileJournal, Journal as _, LogId, NewEntry, Options, SealedPayload};
+use journal::{
+    Backend as _, Batch, FileJournal, Journal as _, LogId, NewEntry, Options, SealedPayload, Signer, succeed,
+};
 use kernel::actor::Actor;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
@@ -24,9 +27,12 @@ fn main() {
     };
     let entries: u64 = entries.parse().expect("a number of entries");
     let wrong = wrong.first().map_or("", String::as_str);
-    let front = matches!(wrong, "pruned" | "beheaded");
+    let front = matches!(wrong, "pruned" | "beheaded" | "rotated" | "stolen");
+    let rotates = matches!(wrong, "rotated" | "stolen");
+    let dir = PathBuf::from(dir);
     let options = Options { segment_bytes: SEGMENT_BYTES, ..Options::default() };
-    let (journal, _) = FileJournal::open(&PathBuf::from(dir), options).expect("opens");
+    let (mut journal, _) = FileJournal::open(&dir, options.clone()).expect("opens");
+    let [old, new] = [1, 2].map(|seed| TestSigner::new(LOGS[0], seed));
     let logs = LOGS.map(|name| (name, journal.define(name, TestSigner::new(name, 1)).expect("defines")));
     let mut sizes = [0; 2];
     for index in 0..entries {
@@ -38,8 +44,15 @@ fn main() {
             Batch { entries: (0..=index % 4).map(|at| entry(log, name, sizes[which] + at, wrong)).collect() };
         sizes[which] += index % 4 + 1;
         append(&journal, batch);
+        if rotates && index == entries / 2 {
+            journal.close().expect("closes");
+            succeed(&dir, &[(&*old as &dyn Signer, &*new as &dyn Signer)]).expect("hands over");
+            journal = FileJournal::open(&dir, options.clone()).expect("opens").0;
+            journal.define(LOGS[0], new.clone()).expect("has the new key");
+            journal.define(LOGS[1], TestSigner::new(LOGS[1], 1)).expect("has the old key");
+        }
     }
-    if front {
+    if matches!(wrong, "pruned" | "beheaded") {
         let segments = journal.segments().expect("lists");
         let kept = &segments[segments.len() / 2];
         for ((name, log), size) in logs.into_iter().zip(sizes).filter(|_| wrong == "pruned") {
@@ -53,8 +66,14 @@ fn main() {
         let _segments = journal.prune(kept.first).expect("prunes");
     }
     journal.close().expect("closes");
-    let verified = journal::verify(&PathBuf::from(dir), &mut |_| {});
-    assert_eq!(verified.is_ok(), matches!(wrong, "" | "pruned"), "{verified:?}");
+    if wrong == "stolen" {
+        let head = journal.head(logs[0].1);
+        let checkpoint = tlog::Checkpoint::new(LOGS[0], head.size, head.root).expect("a name");
+        let note = tlog::sign(&checkpoint.encode(), &*old).expect("signs");
+        std::fs::write(dir.join("checkpoints").join(LOGS[0].replace('/', "~")), note).expect("writes");
+    }
+    let verified = journal::verify(&dir, &mut |_| {});
+    assert_eq!(verified.is_ok(), matches!(wrong, "" | "pruned" | "rotated"), "{verified:?}");
 }
 
 fn append(journal: &FileJournal, batch: Batch) {

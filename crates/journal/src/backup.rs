@@ -101,7 +101,7 @@ pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result
             replace(disk, &checkpoints, &name, anchor.note.as_bytes())
                 .map_err(Error::io("write", &checkpoints.join(&name)))?;
         }
-        let LogState { name, vkey, tree } = log;
+        let LogState { name, vkey, tree, .. } = log;
         copied.logs.push(CopiedLog {
             name: name.clone(),
             vkey: vkey.clone(),
@@ -252,6 +252,11 @@ impl Visit for Pass {
         self.anchors.defined(log);
         self.before.defined(log);
         self.starts.push(log.tree.size());
+    }
+
+    fn succeeded(&mut self, number: u32, log: &LogState) {
+        self.anchors.succeeded(number, log);
+        self.before.succeeded(number, log);
     }
 
     fn entry(&mut self, _: Place, number: u32, log: &LogState, _: &[u8]) -> Result<(), FaultKind> {

@@ -100,14 +100,25 @@ impl Anchors {
 
     /// Logs are numbered in the order in which they are defined.
     pub(crate) fn defined(&mut self, log: &LogState) {
-        let anchor = self.by_name.get_mut(&log.name);
-        self.wanted.push(anchor.map(|anchor| {
-            // Where reading begins in the middle, the log may stand just there.
-            if anchor.checkpoint.size() == log.tree.size() {
-                anchor.found = Some(log.tree.root());
-            }
-            anchor.checkpoint.size()
-        }));
+        let wanted = self.want(log);
+        self.wanted.push(wanted);
+    }
+
+    fn want(&mut self, log: &LogState) -> Option<u64> {
+        let anchor = self.by_name.get_mut(&log.name)?;
+        // Where reading begins in the middle, the log may stand just there.
+        if anchor.checkpoint.size() == log.tree.size() {
+            anchor.found = Some(log.tree.root());
+        }
+        Some(anchor.checkpoint.size())
+    }
+
+    /// A log has another key. One with another name has another origin, and checkpoints of its own.
+    pub(crate) fn succeeded(&mut self, number: u32, log: &LogState) {
+        let wanted = self.want(log);
+        if let Some(slot) = self.wanted.get_mut(number as usize) {
+            *slot = wanted;
+        }
     }
 
     /// Forgets the logs from `count` on, which are going to be defined again.
@@ -166,8 +177,18 @@ impl Anchors {
             };
             let key =
                 VerifierKey::parse(&log.vkey).ok_or_else(|| fault(FaultKind::Signature(log.vkey.clone())))?;
-            match key.open(&anchor.note) {
-                Ok(_) => {}
+            // A key that was succeeded vouches for the trees until then.
+            let size = anchor.checkpoint.size();
+            let former = log.former.iter().filter(|next| size <= next.size).map(|next| &next.old);
+            let mut signed = Err(NoteError::Signature);
+            for key in std::iter::once(&key).chain(former) {
+                signed = key.open(&anchor.note).map(|_| ());
+                if signed != Err(NoteError::Signature) {
+                    break;
+                }
+            }
+            match signed {
+                Ok(()) => {}
                 Err(NoteError::Form(why)) => return Err(fault(FaultKind::Note(why.to_owned()))),
                 Err(NoteError::Signature) => return Err(fault(FaultKind::Signature(log.vkey.clone()))),
             }

@@ -7,8 +7,9 @@ use crate::frame::{Fields, put_text};
 
 /// The version of the format that this program writes, and the newest that it reads.
 ///
-/// Format 2 allows zeros after the last batch of a segment: room that was not used. Otherwise it is format 1.
-pub(crate) const FORMAT: u32 = 2;
+/// Format 2 allows zeros after the last batch of a segment: room that was not used. Format 3 allows the next key of a log
+/// at the head of a segment. Otherwise they are format 1.
+pub(crate) const FORMAT: u32 = 3;
 /// How every segment's content begins.
 const MAGIC: &[u8; 16] = b"countersign log\n";
 

@@ -237,6 +237,8 @@ pub enum FaultKind {
     UndefinedLog(u32),
     #[error("the definition of the log differs from the one before")]
     Redefined,
+    #[error("the log's next key is not in order: {0}")]
+    Succession(String),
     #[error("the payload does not stand beside its entry")]
     StrayPayload,
     #[error("the entries do not have the tree root that the commit frame names")]

@@ -182,6 +182,11 @@ impl FileJournal {
         Ok((journal, recovery))
     }
 
+    /// Name and verifier key of every log, by number.
+    pub fn logs(&self) -> Vec<(String, String)> {
+        self.shared.view().logs.iter().map(|log| (log.name.clone(), log.vkey.clone())).collect()
+    }
+
     fn enqueue(&self, batch: &Batch, queue: &mut Queue) -> Result<usize, Error> {
         check_open(queue)?;
         let len = check(batch, queue)?;

@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Payload,
     /// Closes a batch.
     Commit,
+    /// The next key of a log.
+    Succession,
 }
 
 impl Kind {
@@ -38,11 +40,12 @@ impl Kind {
             Self::Entry => 3,
             Self::Payload => 4,
             Self::Commit => 5,
+            Self::Succession => 6,
         }
     }
 
     fn of(byte: u8) -> Option<Self> {
-        [Self::Segment, Self::Log, Self::Entry, Self::Payload, Self::Commit]
+        [Self::Segment, Self::Log, Self::Entry, Self::Payload, Self::Commit, Self::Succession]
             .into_iter()
             .find(|kind| kind.byte() == byte)
     }

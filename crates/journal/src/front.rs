@@ -24,19 +24,19 @@ pub(crate) struct Front {
 
 /// What an entry says about the front of its log.
 pub(crate) struct Record {
-    log: String,
+    log: u32,
     first: u64,
     size: u64,
     root: [u8; 32],
 }
 
 impl Record {
-    pub(crate) fn read(log: &str, entry: &[u8]) -> Option<Self> {
+    pub(crate) fn read(log: u32, entry: &[u8]) -> Option<Self> {
         if !entry.windows(MARK.len()).any(|window| window == MARK) {
             return None;
         }
         let Event::JournalPruned(pruned) = Entry::decode(entry).ok()?.event else { return None };
-        Some(Self { log: log.to_owned(), first: pruned.first, size: pruned.size, root: pruned.root.0 })
+        Some(Self { log, first: pruned.first, size: pruned.size, root: pruned.root.0 })
     }
 }
 
@@ -61,8 +61,9 @@ impl Front {
 
     /// Whether each log that lost entries says so. A pruning that was cut short by a crash left more than it says.
     pub(crate) fn on_record(&self, first: Segment, records: &[Record]) -> Result<(), Fault> {
-        for log in self.head.logs.iter().filter(|log| log.tree.size() > 0) {
-            let said = records.iter().filter(|record| record.log == log.name).any(|record| {
+        let lost = (0_u32..).zip(&self.head.logs).filter(|(_, log)| log.tree.size() > 0);
+        for (number, log) in lost {
+            let said = records.iter().filter(|record| record.log == number).any(|record| {
                 let same = record.size == log.tree.size() && record.root == log.tree.root();
                 record.first > first.first || (record.first == first.first && same)
             });
@@ -75,8 +76,8 @@ impl Front {
     }
 
     /// What a log lost.
-    pub(crate) fn of(&self, log: &str) -> Option<Pruned> {
-        let tree = &self.head.logs.iter().find(|found| found.name == log)?.tree;
+    pub(crate) fn of(&self, number: usize) -> Option<Pruned> {
+        let tree = &self.head.logs.get(number)?.tree;
         (tree.size() > 0).then(|| Pruned { first: tree.size(), root: tree.root() })
     }
 }

@@ -1,6 +1,6 @@
 //! What goes into one write: the frames of a batch, and the end of the journal that they are put behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -142,7 +142,7 @@ impl Group {
         self.touched.insert(log);
         self.frames += 1;
         self.defined.push((name.clone(), vkey.clone()));
-        end.state.logs.push(LogState { name, vkey, tree });
+        end.state.logs.push(LogState { name, vkey, tree, former: Vec::new() });
     }
 
     /// Closes the batch; nothing goes into it any more. An append of nothing writes nothing.
@@ -173,16 +173,27 @@ fn close(state: &mut State, buffer: &mut Vec<u8>, frames: u32, touched: &[u32]) 
 
 /// The first batch of a segment: its header, and where every log stands.
 pub(crate) fn head_of_segment(state: &mut State) -> Vec<u8> {
+    head_with_keys(state, &BTreeMap::new())
+}
+
+/// The same, where some logs get another key: notes by number, each true of its log.
+pub(crate) fn head_with_keys(state: &mut State, next: &BTreeMap<u32, String>) -> Vec<u8> {
     let mut buffer = Vec::new();
     let header = SegmentHeader { format: FORMAT, batch: state.batches }.encode();
     frame::encode(&mut buffer, Kind::Segment, NO_LOG, state.frames, state.epoch, &[&header]);
     let mut touched = Vec::with_capacity(state.logs.len());
-    for (number, log) in (0_u32..).zip(&state.logs) {
+    for (number, log) in (0_u32..).zip(&mut state.logs) {
         let content = LogDefinition::encode(&log.name, &log.vkey, &log.tree);
-        frame::encode(&mut buffer, Kind::Log, number, log.tree.size(), state.epoch, &[&content]);
+        let size = log.tree.size();
+        frame::encode(&mut buffer, Kind::Log, number, size, state.epoch, &[&content]);
+        if let Some(note) = next.get(&number) {
+            frame::encode(&mut buffer, Kind::Succession, number, size, state.epoch, &[note.as_bytes()]);
+            log.succeed(note.as_bytes()).expect("the note was made for this log");
+        }
         touched.push(number);
     }
-    let frames = 1 + u32::try_from(touched.len()).expect("logs are counted in 32 bits");
+    let frames = 1 + touched.len() + next.len();
+    let frames = u32::try_from(frames).expect("logs are counted in 32 bits");
     close(state, &mut buffer, frames, &touched);
     buffer
 }

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::Path;
 
+use tlog::Succession;
+
 use crate::content::{Commit, LogDefinition, SegmentHeader};
 use crate::disk::{Disk, Mode};
 use crate::frame::{self, Frame, Kind};
@@ -48,12 +50,19 @@ impl Head {
             return None;
         };
         let header = SegmentHeader::decode(header).ok().filter(|_| seq == segment.first)?;
-        let mut logs = Vec::new();
+        let mut logs: Vec<LogDefinition> = Vec::new();
         loop {
             let (frame, len) = frame::decode(&bytes[at..]).ok()?;
             match frame.kind {
                 Kind::Log if frame.log as usize == logs.len() => {
                     logs.push(LogDefinition::decode(frame.bytes, frame.seq).ok()?);
+                }
+                Kind::Succession => {
+                    // Whether it is in order is told by whoever reads on from here.
+                    let log = logs.get_mut(frame.log as usize)?;
+                    let next = Succession::open(std::str::from_utf8(frame.bytes).ok()?).ok()?;
+                    next.new.name().clone_into(&mut log.name);
+                    log.vkey = next.new.encode();
                 }
                 Kind::Commit => {
                     let commit = Commit::decode(frame.bytes).ok()?;

@@ -9,6 +9,7 @@ mod checkpoint; // files of signed sizes and roots, and holding a journal agains
 mod checkpointer; // the thread that signs
 pub mod conformance; // what any backend must do
 mod content; // what stands inside frames
+mod cut; // shortening a copy to a point in the past
 pub mod disk; // the few things asked of a file system
 mod error; // why the journal refuses, and where damage is
 mod file; // the journal in files
@@ -30,6 +31,7 @@ mod scan; // reading segments batch by batch
 mod segment; // segment files
 mod shared; // what the threads share
 mod stopwatch; // how long things take
+mod succession; // another key for a log, or another origin
 #[cfg(test)]
 mod tests;
 mod verify; // checking the files without a server
@@ -37,6 +39,7 @@ mod writer; // group commit, as a pipeline
 
 pub use backup::{Copied, CopiedLog, Copying, copy};
 pub use canonical::check_entry;
+pub use cut::{Kept, Passing, cut_behind};
 pub use disk::RealDisk;
 pub use error::{Error, Fault, FaultKind};
 pub use file::{FileJournal, Options};
@@ -50,6 +53,7 @@ pub use lock::Lock;
 pub use probe::{Probe, Probed, Rate, probe};
 pub use prune::SegmentStart;
 pub use recover::{Cut, Recovery};
+pub use succession::succeed;
 pub use verify::{
     Each, Progress, Pruned, Torn, Verified, VerifiedLog, verify, verify_each, verify_on, verify_with_keys,
 };

@@ -103,7 +103,7 @@ impl Wanted {
                     entry.payloads.push(PayloadAt { commitment, subject: subject.to_owned(), at });
                 }
             }
-            Kind::Segment | Kind::Log | Kind::Entry | Kind::Commit => {}
+            Kind::Segment | Kind::Log | Kind::Entry | Kind::Commit | Kind::Succession => {}
         }
         Ok(true)
     }

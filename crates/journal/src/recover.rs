@@ -223,6 +223,10 @@ impl Visit for Gather {
         self.anchors.defined(log);
     }
 
+    fn succeeded(&mut self, number: u32, log: &LogState) {
+        self.anchors.succeeded(number, log);
+    }
+
     fn entry(&mut self, place: Place, number: u32, log: &LogState, _entry: &[u8]) -> Result<(), FaultKind> {
         let segment = u32::try_from(place.segment.ordinal).expect("segments are counted in 32 bits");
         self.indexes[number as usize].note(Mark { seq: log.tree.size() - 1, segment, offset: place.offset });

@@ -7,7 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use tlog::{Tree, leaf_hash};
+use tlog::{Succession, Tree, leaf_hash};
+
+use crate::checkpoint::is_log_name;
 
 use crate::content::{Commit, Envelope, LogDefinition, SegmentHeader};
 use crate::error::{Fault, FaultKind};
@@ -20,6 +22,29 @@ pub(crate) struct LogState {
     pub(crate) name: String,
     pub(crate) vkey: String,
     pub(crate) tree: Tree,
+    /// The keys that it had before, as far as reading reached: oldest first.
+    pub(crate) former: Vec<Succession>,
+}
+
+impl LogState {
+    /// Takes the next key, with the name that it bears.
+    pub(crate) fn succeed(&mut self, note: &[u8]) -> Result<(), String> {
+        let note = std::str::from_utf8(note).map_err(|_| "it is not text".to_owned())?;
+        let next = Succession::open(note).map_err(|error| error.to_string())?;
+        if next.old.encode() != self.vkey {
+            return Err("it is not signed by the key until now".to_owned());
+        }
+        if next.size != self.tree.size() || next.root != self.tree.root() {
+            return Err("it is about another tree".to_owned());
+        }
+        if !is_log_name(next.new.name()) {
+            return Err("the new name cannot be a log's".to_owned());
+        }
+        next.new.name().clone_into(&mut self.name);
+        self.vkey = next.new.encode();
+        self.former.push(next);
+        Ok(())
+    }
 }
 
 /// A journal, as far as it was read.
@@ -50,6 +75,8 @@ pub(crate) struct Place {
 pub(crate) trait Visit {
     /// A log that is new.
     fn defined(&mut self, log: &LogState);
+    /// A log has another key, and perhaps another name.
+    fn succeeded(&mut self, number: u32, log: &LogState);
     /// An entry, which is in the log's tree already.
     fn entry(&mut self, place: Place, number: u32, log: &LogState, entry: &[u8]) -> Result<(), FaultKind>;
     /// A payload of the entry before it.
@@ -60,6 +87,8 @@ pub(crate) trait Visit {
         log: &LogState,
         payload: Envelope<'_>,
     ) -> Result<(), FaultKind>;
+    /// A batch is whole: it ends before this byte of the segment.
+    fn committed(&mut self, _segment: Segment, _end: u64) {}
 }
 
 /// Why a scan did not reach the end of a segment.
@@ -79,14 +108,15 @@ pub(crate) fn scan(
     bytes: &[u8],
     visit: &mut dyn Visit,
 ) -> Result<u64, Stop> {
-    let mut scan = Scan { state, segment, bytes, visit, batch: Vec::new() };
+    let mut scan = Scan { state, segment, bytes, visit, format: 0, batch: Vec::new() };
     if segment.first != scan.state.frames {
         let kind = FaultKind::MissingSegment { expected: scan.state.frames, found: segment.first };
         return Err(Stop::Wrong(scan.fault(0, kind)));
     }
     // Before anything else: in a newer format the frames that follow may not even be readable.
     let format = format(bytes).map_err(|kind| Stop::Wrong(scan.fault(0, kind)))?;
-    let used = if format.is_some_and(|format| format >= 2) { used(bytes) } else { bytes.len() };
+    scan.format = format.unwrap_or(0);
+    let used = if scan.format >= 2 { used(bytes) } else { bytes.len() };
     let mut good = 0;
     while good < used {
         good = scan.batch(good)?;
@@ -137,6 +167,8 @@ struct Scan<'a> {
     segment: Segment,
     bytes: &'a [u8],
     visit: &'a mut dyn Visit,
+    /// Of this segment.
+    format: u32,
     /// Frames of the batch under way, with their offsets.
     batch: Vec<(usize, Frame<'a>)>,
 }
@@ -158,6 +190,7 @@ impl<'a> Scan<'a> {
                 }
                 Ok((frame, len)) if frame.kind == Kind::Commit => {
                     self.commit(start, at, frame).map_err(Stop::Wrong)?;
+                    self.visit.committed(self.segment, (at + len) as u64);
                     return Ok(at + len);
                 }
                 Ok((frame, len)) => {
@@ -185,7 +218,16 @@ impl<'a> Scan<'a> {
         let batch = std::mem::take(&mut self.batch);
         let mut touched = BTreeSet::new();
         let mut entry = None;
+        let mut before = None;
         for (offset, frame) in &batch {
+            // A new key stands at the head of a segment, behind the definition that it changes.
+            let defined = before.replace((frame.kind, frame.log));
+            if frame.kind == Kind::Succession
+                && (self.format < 3 || start != 0 || defined != Some((Kind::Log, frame.log)))
+            {
+                let kind = FaultKind::Succession("it does not stand where it belongs".to_owned());
+                return Err(self.of_frame(*offset, frame, kind));
+            }
             self.take(*offset, *frame, &mut entry).map_err(|kind| self.of_frame(*offset, frame, kind))?;
             if frame.log != NO_LOG {
                 touched.insert(frame.log);
@@ -245,7 +287,7 @@ impl<'a> Scan<'a> {
                     None if frame.log as usize == self.state.logs.len()
                         && (tree.size() == 0 || self.state.begins) =>
                     {
-                        self.state.logs.push(LogState { name, vkey, tree });
+                        self.state.logs.push(LogState { name, vkey, tree, former: Vec::new() });
                         self.visit.defined(self.state.logs.last().expect("just pushed"));
                     }
                     None => return Err(FaultKind::UndefinedLog(frame.log)),
@@ -269,6 +311,15 @@ impl<'a> Scan<'a> {
                     return Err(FaultKind::StrayPayload);
                 }
                 self.visit.payload(place, frame.log, log, Envelope::decode(frame.bytes)?)?;
+            }
+            Kind::Succession => {
+                let logs = &mut self.state.logs;
+                let log = logs.get_mut(frame.log as usize).ok_or(FaultKind::UndefinedLog(frame.log))?;
+                log.succeed(frame.bytes).map_err(FaultKind::Succession)?;
+                if logs.iter().filter(|log| log.name == logs[frame.log as usize].name).count() > 1 {
+                    return Err(FaultKind::Succession("another log has the name".to_owned()));
+                }
+                self.visit.succeeded(frame.log, &self.state.logs[frame.log as usize]);
             }
             Kind::Commit => unreachable!("a commit frame ends the batch before it is taken in"),
         }

@@ -10,7 +10,9 @@ mod full; // a disk without room
 mod hashes; // proofs from files of hashes
 mod memory; // a disk in memory, moody on demand
 mod pace; // figures, where asked for
+mod past; // copies that are cut at a point in the past
 mod prune; // segments taken away from the front
 mod recorder; // a disk that remembers everything that was asked of it
 mod running; // the battery, segments, locks, checkpoints
+mod succession; // another key, another origin
 mod world; // a small journal to try things on

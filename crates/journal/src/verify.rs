@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use tlog::{Hash, Tree};
+use tlog::{Hash, Succession, Tree};
 
 use crate::canonical;
 use crate::checkpoint::Anchors;
@@ -59,6 +59,9 @@ pub struct VerifiedLog {
     pub name: String,
     /// Its verifier key.
     pub vkey: String,
+    /// The keys, and perhaps names, that it had before, each with the tree until which it had them. Oldest first; where
+    /// entries were pruned, those after them.
+    pub former: Vec<Succession>,
     /// Entries.
     pub size: u64,
     /// Root of the tree over them.
@@ -178,19 +181,24 @@ fn walk(
     }
     for (name, expected) in keys {
         let fault = |kind| Fault { log: Some(name.clone()), ..plain("journal", kind) };
-        let log =
-            state.logs.iter().find(|log| log.name == *name).ok_or_else(|| fault(FaultKind::MissingLog))?;
-        if log.vkey != *expected {
+        // Who has the first key of a log may follow to the last one: each is signed by the one before.
+        let log = state
+            .logs
+            .iter()
+            .find(|log| log.name == *name || log.former.iter().any(|next| next.old.name() == name));
+        let log = log.ok_or_else(|| fault(FaultKind::MissingLog))?;
+        if log.vkey != *expected && log.former.iter().all(|next| next.old.encode() != *expected) {
             return Err(fault(FaultKind::UnexpectedKey(expected.clone())));
         }
     }
     let (entries, bytes) = (visit.done.entries, visit.done.bytes);
-    let logs = state.logs.iter().zip(&visit.logs).map(|(log, read)| VerifiedLog {
+    let logs = state.logs.iter().zip(&visit.logs).enumerate().map(|(number, (log, read))| VerifiedLog {
         name: log.name.clone(),
         vkey: log.vkey.clone(),
+        former: log.former.clone(),
         size: log.tree.size(),
         root: log.tree.root(),
-        pruned: front.as_ref().and_then(|front| front.of(&log.name)),
+        pruned: front.as_ref().and_then(|front| front.of(number)),
         checkpoint_size: visit.anchors.get(&log.name).map(|anchor| anchor.checkpoint.size()),
         payloads: read.payloads.len() as u64,
         payloads_missing: read.commits.difference(&read.payloads).count() as u64,
@@ -240,6 +248,10 @@ impl Visit for Check<'_> {
         self.anchors.defined(log);
     }
 
+    fn succeeded(&mut self, number: u32, log: &LogState) {
+        self.anchors.succeeded(number, log);
+    }
+
     fn entry(&mut self, place: Place, number: u32, log: &LogState, entry: &[u8]) -> Result<(), FaultKind> {
         let seq = log.tree.size() - 1;
         let fields = canonical::check(entry).map_err(FaultKind::Json)?;
@@ -262,7 +274,7 @@ impl Visit for Check<'_> {
         read.last = fields.commits;
         self.anchors.passed(number, log);
         if self.front {
-            self.records.extend(Record::read(&log.name, entry));
+            self.records.extend(Record::read(number, entry));
         }
         self.each.entry(&log.name, &log.tree, entry);
         self.done.entries += 1;

@@ -14,6 +14,7 @@ mod policy; // whom to trust
 mod proof; // inclusion and consistency
 mod receipt; // a proof in a file
 mod store; // tiles that are checked before they are used
+mod succession; // a log's next key
 #[cfg(test)]
 mod tests;
 mod text; // numbers and hashes as the formats write them
@@ -34,6 +35,7 @@ pub use proof::{
 };
 pub use receipt::{RECEIPT_BYTES_MAX, Receipt, ReceiptError, Verified};
 pub use store::{StoreError, TileSource, VerifiedTiles};
+pub use succession::Succession;
 pub use text::FormError;
 pub use tile::{TILE_WIDTH, Tile, TileKind, parse_hashes, tiles};
 pub use tree::{Hash, Levels, Missing, Tree, empty_root, leaf_hash, node_hash, perfect_root};

@@ -8,6 +8,7 @@ mod policies; // whom to trust
 mod proofs; // every tree up to a size
 mod receipts; // every byte of a receipt
 mod store; // tiles that lie
+mod successions; // who signs next
 mod tiles; // names and contents of tiles
 mod trees; // known roots, and the definition
 mod witnesses; // two histories are never signed

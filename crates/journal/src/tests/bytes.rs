@@ -38,10 +38,10 @@ fn each_kind_of_frame_has_its_bytes() {
     journal.close().unwrap();
     let bytes = disk.get(SEGMENT);
     expect![[r#"
-        Segment 1c000000a271dd1101ffffffff00000000000000000100000000000000
-          636f756e7465727369676e206c6f670a020000000000000000000000
-        Commit 14000000a8dbfb2805ffffffff00000000000000000100000000000000
-          010000003900000000000000b3328f2900000000
+        Segment 1c00000092a5ac2001ffffffff00000000000000000100000000000000
+          636f756e7465727369676e206c6f670a030000000000000000000000
+        Commit 1400000058e488ab05ffffffff00000000000000000100000000000000
+          0100000039000000000000009b98b1f900000000
         Log 4c000000422bf522020000000000000000000000000100000000000000
           0900746573742f73686f703f00746573742f73686f702b30633232633536312b4159714934393130436647562f564c62
           4c54793658584c4b5a776d2f485a5153472f4e306941473044323963
@@ -74,18 +74,18 @@ fn a_newer_format_is_refused_by_name() {
     let world = World::new(false);
     let mut bytes = world.bytes.clone();
     // The version follows the magic of the first frame; the checksum is made right again.
-    bytes[HEAD_LEN + 16] = 3;
+    bytes[HEAD_LEN + 16] = 4;
     let len = Head::read(&bytes).unwrap().frame_len();
     let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..4]), &bytes[8..len]);
     bytes[4..8].copy_from_slice(&crc.to_le_bytes());
     let copy = world.with(&bytes);
     let fault = copy.fault();
-    assert_eq!(fault.kind, FaultKind::NewerFormat { found: 3, known: 2 });
+    assert_eq!(fault.kind, FaultKind::NewerFormat { found: 4, known: 3 });
     let refused = copy.try_open().unwrap_err();
     assert_eq!(
         refused.to_string(),
         "the journal is damaged: `journal/0000000000000000.seg` at byte 0: \
-         format 3 is newer than this program, which knows format 2"
+         format 4 is newer than this program, which knows format 3"
     );
     assert!(refused.hint().unwrap().contains("a newer one"));
     assert_eq!(copy.get(SEGMENT), bytes, "nothing was cut");

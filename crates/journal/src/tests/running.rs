@@ -124,6 +124,28 @@ fn a_journal_of_format_1_opens_for_ever() {
     assert_ne!(verified.logs[0].root, root);
 }
 
+/// Written by the second version: zeros behind the last batch were room.
+#[test]
+fn a_journal_of_format_2_opens_for_ever() {
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures/format-2");
+    let before = verify(&old, &mut |_| {}).unwrap();
+    let copy = copied(&old);
+    let last = segments(copy.path()).pop().unwrap();
+    fs::write(&last, [fs::read(&last).unwrap(), vec![0; 9_000]].concat()).unwrap();
+    let (journal, recovery) = real(copy.path()).unwrap();
+    assert_eq!((recovery.cut, recovery.entries), (None, before.entries));
+    let size = before.logs[0].size;
+    append(&journal, vec![entry(LogId(0), SHOP, size, &[])]).unwrap();
+    define(&journal, SHOP);
+    journal.close().unwrap();
+    for file in segments(&old) {
+        let kept = fs::read(copy.path().join("journal").join(file.file_name().unwrap())).unwrap();
+        assert!(kept.starts_with(&fs::read(file).unwrap()));
+    }
+    let verified = verify(copy.path(), &mut |_| {}).unwrap();
+    assert_eq!((verified.entries, verified.logs[0].checkpoint_size), (before.entries + 1, Some(size + 1)));
+}
+
 #[test]
 fn opening_reads_the_end_only() {
     let dir = tempfile::tempdir().unwrap();
