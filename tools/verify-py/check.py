@@ -15,7 +15,7 @@ import tempfile
 
 import verify
 from crc32c import crc32c
-from journal import BATCH, COMMIT, ENTRY, HEAD, LOG, PAYLOAD, SEGMENT
+from journal import BATCH, COMMIT, ENTRY, HEAD, LOG, PAYLOAD, SEGMENT, SUCCESSION
 
 good = bad = 0
 places = set()
@@ -101,10 +101,13 @@ def flip(data, offset):
     return put(data, offset, bytes([data[offset] ^ 1]))
 
 
-def accidents(world):
+def accidents(world, of=SEGMENT):
+    """Damages every segment that holds a frame of this kind."""
     for segment in world.segments:
         file = f"journal/{segment}"
         data = world.read(file)
+        if of not in {kind for _, _, kind in frames(data)}:
+            continue
         data = data[:max(end for _, end, _ in frames(data))]
         for offset, end, kind in frames(data):
             # In the head and in the content; where it was noticed is another matter for the very last batch.
@@ -198,7 +201,7 @@ def main(arguments):
         harmless(world)
         accidents(world)
         edits(world)
-        accidents(World(true[2], folder))  # with a key that changed
+        accidents(World(true[2], folder), SUCCESSION)
         old = World(fixture, folder)
         last = f"journal/{old.segments[-1]}"
         holds("format 1: zeros are a torn tail", old.with_file(last, old.read(last) + bytes(9)), "torn tail")
