@@ -7,6 +7,7 @@
 mod action; // propose, follow, explain
 mod approval; // the inbox
 mod error; // problem details (RFC 9457)
+mod reconcile; // after a restore to a point in the past
 mod retention; // how long runs are kept
 mod run; // runs
 mod subject; // erasing and legal holds
@@ -16,6 +17,7 @@ mod workspace; // apply, agents, connectors, policies, keys, status
 pub use action::*;
 pub use approval::*;
 pub use error::*;
+pub use reconcile::*;
 pub use retention::*;
 pub use run::*;
 pub use subject::*;

@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Erase(Erase),
     /// Put a legal hold on a subject, which beats erasure and retention, or end it
     Hold(Hold),
+    /// After a restore to a point in the past: say that the gap was looked at, so that writes go on
+    Reconcile(Reconcile),
     /// Show how long what runs hold is kept and what is due, or let go of it
     Retention(Retention),
     /// Test connectors and pin their tools
@@ -368,9 +370,13 @@ pub(crate) struct Restore {
     /// The last checkpoint that anybody has: the backup must hold all that it vouches for; may be repeated
     #[arg(long, value_name = "CHECKPOINT")]
     pub(crate) last: Vec<PathBuf>,
-    /// Go on although entries that were signed for are lost: the log then has two histories under one key
-    #[arg(long, conflicts_with = "last")]
-    pub(crate) accept_gap: bool,
+    /// Go on under another origin, with writes paused: `end` for all that the backup holds, the number of the last entry to
+    /// keep, or a time like 2026-11-23T14:05:00Z
+    #[arg(long, value_name = "POINT", conflicts_with = "last", value_parser = crate::commands::point)]
+    pub(crate) point: Option<server::Point>,
+    /// File of the root key, for another origin needs another key [default: ~/.config/countersign/root.key]
+    #[arg(long, env = "COUNTERSIGN_ROOT_KEY_FILE", value_name = "FILE")]
+    pub(crate) root_key: Option<PathBuf>,
 }
 
 /// `keys`
@@ -405,6 +411,12 @@ pub(crate) enum Keys {
     Login {
         /// The person
         person: String,
+    },
+    /// Give the logs other signing keys, each signed by the one before, with the server stopped
+    RotateLog {
+        /// File of the root key [default: ~/.config/countersign/root.key]
+        #[arg(long, env = "COUNTERSIGN_ROOT_KEY_FILE", value_name = "FILE")]
+        root_key: Option<PathBuf>,
     },
     /// Wrap all keys of the data directory with another root key, with the server stopped
     RotateRoot {
@@ -461,6 +473,14 @@ pub(crate) struct Hold {
     /// End the hold
     #[arg(long)]
     pub(crate) release: bool,
+}
+
+/// `reconcile`
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// What was compared and found; kept sealed beside the entry
+    #[arg(long)]
+    pub(crate) reason: String,
 }
 
 /// `retention`

@@ -17,6 +17,7 @@ mod lint;
 mod published; // a log, as seen from outside
 mod rebuild;
 mod receipt;
+mod reconcile;
 mod restore;
 mod retention;
 mod runs;
@@ -34,6 +35,8 @@ use crate::cli::{Cli, Command, Global, Log};
 use crate::client::Client;
 use crate::output::Out;
 use crate::target;
+
+pub(crate) use restore::point;
 
 /// Carries out a command.
 pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
@@ -58,6 +61,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Keys(command) => wait(keys::run(&global, command, out)),
         Command::Erase(args) => wait(subject::erase(&global, args, out)),
         Command::Hold(args) => wait(subject::hold(&global, args, out)),
+        Command::Reconcile(args) => wait(reconcile::run(&global, args, out)),
         Command::Retention(args) => wait(retention::run(&global, args, out)),
         Command::Connector(command) => wait(connector::run(&global, command, out)),
         Command::Doctor(args) => wait(doctor::run(&global, &args, out)),

@@ -28,6 +28,9 @@ impl Engine {
     ) -> Result<Action, Error> {
         self.check_open()?;
         check_reason(reason.as_deref())?;
+        if !matches!(answer, Answer::Reject) {
+            self.check_reconciled()?;
+        }
         let (id, by) = (approval.clone(), by.clone());
         let action = self
             .ask(move |desk| {

@@ -136,6 +136,8 @@ pub(crate) struct Inner {
     pub(crate) holds: AtomicU64,
     /// Why no new work is taken, where that is so.
     pub(crate) no_intake: RwLock<Option<Refusal>>,
+    /// Writes are paused: the log was restored to a point in its past.
+    pub(crate) reconciling: AtomicBool,
     closing: AtomicBool,
     durable: Arc<watch::Sender<Durable>>,
     applied: Arc<watch::Sender<u64>>,
@@ -220,6 +222,7 @@ impl Engine {
             absent: AtomicBool::new(absent),
             holds: AtomicU64::new(0),
             no_intake: RwLock::default(),
+            reconciling: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             durable: durable.clone(),
             applied,
@@ -285,9 +288,13 @@ impl Engine {
 
     /// Takes up what a crash left: open intents become unknown, approved actions are judged again, unknowns are
     /// settled. Called once, after the bundle in force was set with [`Engine::set_judge`]. Where the disk is full it is
-    /// done as soon as there is room, and none of them is touched before.
+    /// done as soon as there is room, and none of them is touched before. Where the log was restored to a point in its
+    /// past, nothing is taken up before [`Engine::reconcile`].
     pub async fn recover(&self) -> Result<usize, Error> {
         self.apply_erasures().await?;
+        if self.look_whether_reconciling().await? {
+            return Ok(0);
+        }
         match self.take_up().await {
             Err(Error::NoRoom) => {
                 let engine = self.clone();
@@ -302,7 +309,7 @@ impl Engine {
         }
     }
 
-    async fn take_up(&self) -> Result<usize, Error> {
+    pub(crate) async fn take_up(&self) -> Result<usize, Error> {
         let (open, resume) = self
             .ask(|desk| {
                 let open: Vec<ActionId> =
@@ -523,6 +530,7 @@ impl Engine {
 
     /// Whether new runs and proposals are taken.
     pub(crate) fn check_intake(&self) -> Result<(), Error> {
+        self.check_reconciled()?;
         let why = self.inner.no_intake.read().expect("no panic while the lock is held").clone();
         why.map_or(Ok(()), |why| Err(why.into()))
     }
@@ -545,6 +553,8 @@ impl Engine {
         let engine = self.clone();
         match purpose {
             Purpose::Expire { action, .. } => self.notify(&action),
+            // It is taken up when the restored log is reconciled.
+            _ if self.is_reconciling() => {}
             Purpose::Retry { action } => drop(self.spawn(async move { engine.execute(action).await })),
             Purpose::LookUp { action } => {
                 drop(self.spawn(async move { engine.settle_unknown(action).await }));

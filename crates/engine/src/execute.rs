@@ -42,7 +42,7 @@ impl Engine {
 
     async fn try_execute(&self, id: &ActionId) -> Result<(), Error> {
         let Some(action) = self.action(id).await? else { return Ok(()) };
-        if !matches!(action.status, Status::Approved | Status::Unknown) {
+        if self.is_reconciling() || !matches!(action.status, Status::Approved | Status::Unknown) {
             return Ok(());
         }
         let judge = self.judge().ok_or(Error::Refused(kernel::refusal::Refusal::NoBundle))?;

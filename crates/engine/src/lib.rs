@@ -18,11 +18,12 @@ mod owner; // the owner's loop
 mod payload; // sealed payloads
 mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
+mod reconcile; // after a restore to a point in the past
 mod retention; // letting go of what is past its retention
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
-mod subject;
-mod timers; // erasing, and legal holds
+mod subject; // erasing, and legal holds
+mod timers; // what is due, and when
 
 pub use engine::{Engine, Head, Limits, Parts, Stats};
 pub use error::Error;
@@ -30,6 +31,7 @@ pub use follow::Follow;
 pub use payload::{Holdings, Payloads, Sealed};
 pub use propose::Propose;
 pub use publish::{KeepFor, Publish};
+pub use reconcile::Reconciled;
 pub use retention::{Due, LetGo};
 pub use runs::StartRun;
 pub use subject::SUBJECT_NAME_BYTES_MAX;

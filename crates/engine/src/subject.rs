@@ -130,7 +130,7 @@ impl Engine {
     }
 }
 
-fn checked(reason: &str) -> Result<String, Error> {
+pub(crate) fn checked(reason: &str) -> Result<String, Error> {
     if reason.trim().is_empty() || reason.len() > REASON_BYTES_MAX {
         return Err(Refusal::Invalid(format!("give a reason of 1 to {REASON_BYTES_MAX} bytes")).into());
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use kernel::digest::Digest;
 use kernel::event::Entry;
 use kernel::judge::Judge as _;
+use kernel::origin;
 use policy::Bundle;
 use tlog::{Policy, Receipt, VerifierKey};
 
@@ -102,7 +103,8 @@ fn entry(pack: &Pack, policy: &Policy, text: &str, proof: &str) -> Result<Entry,
     let verified =
         receipt.verify(text.as_bytes(), policy).map_err(|why| format!("its proof does not hold: {why}"))?;
     let entry = Entry::decode(text.as_bytes()).map_err(|why| format!("it cannot be read: {why}"))?;
-    if entry.log != pack.log || entry.seq != verified.index {
+    // What was written before the log went on under another origin names the one that it had.
+    if origin::base(&entry.log) != origin::base(&pack.log) || entry.seq != verified.index {
         return Err("it names another place in the log than its proof".to_owned());
     }
     if entry.event.action() != Some(&pack.action) {

@@ -101,6 +101,9 @@ pub(crate) fn check(proved: &Proved, report: &mut Report) -> Option<Proposal> {
                 _ => report.failed(&part, format!("call {attempt} was begun without a right to it")),
             },
             Event::LogStarted { .. }
+            | Event::LogRekeyed { .. }
+            | Event::LogContinued { .. }
+            | Event::LogReconciled {}
             | Event::ClockJumped { .. }
             | Event::ClockAccepted {}
             | Event::BundlePublished { .. }

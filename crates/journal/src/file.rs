@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kernel::ports::Signer;
-use tlog::{Tree, VerifierKey, empty_root};
+use tlog::{Succession, Tree, VerifierKey, empty_root};
 
 use crate::checkpoint::{NAME_RULE, checkpoint_dir, is_log_name};
 use crate::checkpointer::{self, checkpoint_all};
@@ -83,6 +83,17 @@ impl fmt::Debug for Options {
     }
 }
 
+/// A log of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownLog {
+    /// Its name.
+    pub name: String,
+    /// Its verifier key.
+    pub vkey: String,
+    /// The keys that it had before, as far back as opening read.
+    pub former: Vec<Succession>,
+}
+
 /// A journal in the files of one data directory.
 pub struct FileJournal {
     shared: Arc<Shared>,
@@ -136,6 +147,7 @@ impl FileJournal {
         let logs = logs.map(|((log, index), front)| LogView {
             name: log.name.clone(),
             vkey: log.vkey.clone(),
+            former: log.former.clone(),
             signer: None,
             size: log.tree.size(),
             root: log.tree.root(),
@@ -182,9 +194,14 @@ impl FileJournal {
         Ok((journal, recovery))
     }
 
-    /// Name and verifier key of every log, by number.
-    pub fn logs(&self) -> Vec<(String, String)> {
-        self.shared.view().logs.iter().map(|log| (log.name.clone(), log.vkey.clone())).collect()
+    /// Every log, by number.
+    pub fn logs(&self) -> Vec<KnownLog> {
+        let view = self.shared.view();
+        let logs = view.logs.iter().map(|log| {
+            let (name, vkey, former) = (log.name.clone(), log.vkey.clone(), log.former.clone());
+            KnownLog { name, vkey, former }
+        });
+        logs.collect()
     }
 
     fn enqueue(&self, batch: &Batch, queue: &mut Queue) -> Result<usize, Error> {

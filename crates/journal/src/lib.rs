@@ -42,7 +42,7 @@ pub use canonical::check_entry;
 pub use cut::{Kept, Passing, cut_behind};
 pub use disk::RealDisk;
 pub use error::{Error, Fault, FaultKind};
-pub use file::{FileJournal, Options};
+pub use file::{FileJournal, KnownLog, Options};
 pub use hashes::{Hashes, HashesError};
 pub use journal::{
     Backend, Batch, Done, Durable, ENTRY_BYTES_MAX, Head, Health, Journal, Locator, LogId, NewEntry,

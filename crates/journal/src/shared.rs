@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kernel::ports::Signer;
-use tlog::{Hash, Tree};
+use tlog::{Hash, Succession, Tree};
 
 use crate::disk::Disk;
 use crate::error::Error;
@@ -68,6 +68,7 @@ impl Queue {
 pub(crate) struct LogView {
     pub(crate) name: String,
     pub(crate) vkey: String,
+    pub(crate) former: Vec<Succession>,
     pub(crate) signer: Option<Arc<dyn Signer>>,
     pub(crate) size: u64,
     pub(crate) root: Hash,

@@ -384,6 +384,7 @@ impl Writer {
                 front: tlog::Tree::default(),
                 name,
                 vkey,
+                former: Vec::new(),
                 signer: None,
                 size: 0,
                 root: empty_root(),

@@ -38,6 +38,8 @@ pub enum WithdrawnWhy {
     PolicyChanged,
     /// The approvers no longer hold what the rules ask for.
     ApproversChanged,
+    /// The journal was restored to a point before its end: what became of it since then is not known.
+    Restored,
 }
 
 /// One approval given.

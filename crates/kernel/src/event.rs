@@ -96,6 +96,16 @@ pub enum Event {
     /// The first entry of every log.
     #[serde(rename = "log.started")]
     LogStarted { format: u32, verifier_key: String },
+    /// The log has another key from here on. The note is signed by both keys (`tlog::Succession`).
+    #[serde(rename = "log.rekeyed")]
+    LogRekeyed { succession: String },
+    /// The log was restored to a point in its past and goes on under another origin; what came after the first `size`
+    /// entries of the old one is not in it. The note is signed by both keys.
+    #[serde(rename = "log.continued")]
+    LogContinued { origin: String, size: u64, root: Digest, succession: String },
+    /// Somebody looked at what the world did since that point: writes go on. Payload: `reason`.
+    #[serde(rename = "log.reconciled")]
+    LogReconciled {},
     /// The wall clock moved by more than five seconds against the steady one.
     #[serde(rename = "clock.jumped")]
     ClockJumped { by: Millis },
@@ -275,6 +285,9 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::LogStarted { .. } => "log.started",
+            Self::LogRekeyed { .. } => "log.rekeyed",
+            Self::LogContinued { .. } => "log.continued",
+            Self::LogReconciled {} => "log.reconciled",
             Self::ClockJumped { .. } => "clock.jumped",
             Self::ClockAccepted {} => "clock.accepted",
             Self::BundlePublished { .. } => "bundle.published",
@@ -336,6 +349,9 @@ impl Event {
             | Self::ApprovalUsed { action, .. } => Some(action),
             Self::TimerSet { purpose, .. } => Some(purpose.action()),
             Self::LogStarted { .. }
+            | Self::LogRekeyed { .. }
+            | Self::LogContinued { .. }
+            | Self::LogReconciled {}
             | Self::ClockJumped { .. }
             | Self::ClockAccepted {}
             | Self::BundlePublished { .. }

@@ -12,6 +12,7 @@ pub mod id; // names: parsed at the edge, trusted inside
 pub mod json; // bounded, strict, canonical JSON
 pub mod judge; // what a bundle says about an action
 pub mod money; // decimal text to integer minor units
+pub mod origin; // names of logs that go on after a restore
 pub mod ports; // what the engine needs from outside
 pub mod redact; // hiding members of arguments from people
 pub mod refusal; // the rules said no

@@ -53,6 +53,11 @@ pub enum Refusal {
     /// The disk has too little room for new work.
     #[error("only {free} bytes are free on the disk, too few to take new work")]
     DiskFull { free: u64 },
+    /// The journal was restored to a point in its past, and nobody has said yet that the world was looked at.
+    #[error(
+        "the journal was restored to a point in its past, and writes are paused until somebody reconciled it"
+    )]
+    ReconcileNeeded,
     /// Something else about the request.
     #[error("{0}")]
     Invalid(String),
@@ -77,6 +82,7 @@ impl Refusal {
             Self::LegalHold => "legal_hold",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::DiskFull { .. } => "disk_full",
+            Self::ReconcileNeeded => "reconcile_needed",
             Self::Invalid(_) => "request_invalid",
         }
     }
@@ -111,6 +117,9 @@ impl Refusal {
                 "raise `serve --quota`, or keep less: docs/guide/sizing.md; answers to open requests are still taken"
             }
             Self::DiskFull { .. } => "make room on the disk; new work is taken again by itself then",
+            Self::ReconcileNeeded => {
+                "compare the connected systems with the journal, then run `countersign reconcile --reason TEXT`"
+            }
             Self::Invalid(_) => "correct the request and send it again",
         }
     }

@@ -116,6 +116,9 @@ pub struct Workspace {
     /// approval expires (DESIGN §3).
     #[serde(default)]
     pub clock_off: Millis,
+    /// Since when writes are paused, because the log was restored to a point in its past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciling: Option<Millis>,
     /// Where the log begins since it was pruned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pruned: Option<Pruned>,
@@ -341,7 +344,15 @@ fn change_subject(table: &mut dyn Table, id: &Digest, change: impl FnOnce(&mut S
 pub fn apply(table: &mut dyn Table, entry: &Entry) {
     let at = entry.at;
     match &entry.event {
-        Event::LogStarted { .. } | Event::ActionLookedUp { .. } => {}
+        Event::LogStarted { .. } | Event::LogRekeyed { .. } | Event::ActionLookedUp { .. } => {}
+        Event::LogContinued { .. } => {
+            let row = Workspace { reconciling: Some(at), ..workspace(table) };
+            table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
+        }
+        Event::LogReconciled {} => {
+            let row = Workspace { reconciling: None, ..workspace(table) };
+            table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
+        }
         Event::ClockJumped { by } => {
             let mut row = workspace(table);
             let off = Millis(row.clock_off.0.saturating_add(by.0));

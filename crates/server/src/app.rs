@@ -23,6 +23,7 @@ use views::Views;
 use crate::caller::Caller;
 use crate::codes::Code;
 use crate::cosigning::Cosigning;
+use crate::logs::Log;
 use crate::payloads::Shelf;
 use crate::problem::Fault;
 use crate::sessions::Sessions;
@@ -37,7 +38,7 @@ pub(crate) struct App {
     pub(crate) log: LogId,
     pub(crate) log_name: String,
     /// The server's own log.
-    pub(crate) platform: LogId,
+    pub(crate) platform: Log,
     /// The data directory.
     pub(crate) data: std::path::PathBuf,
     pub(crate) engine: Engine,

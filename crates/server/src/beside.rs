@@ -23,6 +23,17 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     flush(&to.join("tiles"))
 }
 
+/// The hashes of a log that goes on under another name: what is too much is not read.
+pub(crate) fn rename_tiles(dir: &Path, old: &str, new: &str) -> Result<()> {
+    let place = |name: &str| dir.join("tiles").join(name.replace('/', "~"));
+    let (from, to) = (place(old), place(new));
+    if !from.is_dir() {
+        return Ok(());
+    }
+    fs::rename(&from, &to).with_context(|| format!("`{}` cannot be renamed", from.display()))?;
+    flush(&dir.join("tiles"))
+}
+
 fn copy_some(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
     for item in fs::read_dir(from).with_context(|| format!("`{}` cannot be read", from.display()))? {
         let item = item?;

@@ -69,6 +69,7 @@ codes! {
     BundleInvalid = "bundle_invalid", UNPROCESSABLE_ENTITY;
     BundleConflict = "bundle_conflict", CONFLICT;
     LegalHold = "legal_hold", CONFLICT;
+    ReconcileNeeded = "reconcile_needed", SERVICE_UNAVAILABLE;
     WorkspaceMismatch = "workspace_mismatch", CONFLICT;
     // The world.
     FactUnavailable = "fact_unavailable", SERVICE_UNAVAILABLE;

@@ -8,14 +8,14 @@ use kernel::clock::Entropy;
 use kernel::id::WorkspaceId;
 use vault::RootKey;
 
+use crate::logs::PLATFORM_LOG;
+
 /// The port unless told otherwise.
 const PORT: u16 = 7400;
 /// Free bytes below which somebody is told, unless told otherwise: 1 GiB.
 pub(crate) const LOW_SPACE: u64 = 1 << 30;
 /// Each round costs a flush of every witness.
 const WITNESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
-/// The platform's own log has this name, so no workspace may.
-pub(crate) const PLATFORM_LOG: &str = "platform";
 
 /// What a server is started with.
 #[derive(Clone)]

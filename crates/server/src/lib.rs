@@ -20,6 +20,7 @@ mod cosigning; // witnesses for our own checkpoints
 mod guard; // host, origin, load, headers: before and after every request
 mod listen; // connections
 mod local; // `server.json`: how the CLI of this machine finds the server
+mod logs; // the two logs: what they are called, and who signs them
 mod mcp; // the gateway's host
 mod offline; // what commands without a server share
 mod openapi; // the description of `/v1`
@@ -29,13 +30,13 @@ mod proofs; // proofs about the log
 mod prune; // taking whole segments away
 mod rebuild; // views made anew, offline
 mod restore; // a data directory from a backup
-mod rotate; // another root key
+mod rotate; // another root key, other log keys
 mod routes; // one file for each resource
 mod server; // starting and stopping
 mod sessions; // one-time links and browser sessions
-mod show;
+mod show; // rows and entries as the wire shows them
 mod space; // room on the disk
-mod sweep; // letting go of what is past its retention // rows and entries as the wire shows them
+mod sweep; // letting go of what is past its retention
 #[cfg(test)]
 mod tests;
 mod witness; // a witness of our own, over HTTP
@@ -45,7 +46,7 @@ pub use backup::{BackedUp, BackupPlan, backup};
 pub use config::Config;
 pub use openapi::openapi_json;
 pub use rebuild::{Rebuilt, rebuild};
-pub use restore::{RestorePlan, Restored, restore};
-pub use rotate::rotate_root;
+pub use restore::{Point, RestorePlan, Restored, restore};
+pub use rotate::{rotate_log, rotate_root};
 pub use server::{Running, Server, serve};
 pub use witness::{RunningWitness, WitnessConfig, serve_witness};

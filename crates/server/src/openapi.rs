@@ -46,6 +46,7 @@ use crate::routes;
         routes::accept_clock,
         routes::erase_subject,
         routes::hold_subject,
+        routes::reconcile,
         routes::get_retention,
         routes::apply_retention,
         routes::prune_journal,

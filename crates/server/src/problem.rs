@@ -88,6 +88,7 @@ impl From<Refusal> for Fault {
             Refusal::LegalHold => Code::LegalHold,
             Refusal::QuotaExceeded { .. } => Code::QuotaExceeded,
             Refusal::DiskFull { .. } => Code::DiskFull,
+            Refusal::ReconcileNeeded => Code::ReconcileNeeded,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {
@@ -97,7 +98,7 @@ impl From<Refusal> for Fault {
         };
         let retry_after = match code {
             Code::ConflictHeld => Some(Millis(1_000)),
-            Code::QuotaExceeded | Code::DiskFull => Some(Millis(60_000)),
+            Code::QuotaExceeded | Code::DiskFull | Code::ReconcileNeeded => Some(Millis(60_000)),
             _ => None,
         };
         Self { retry_after, ..Self::new(code, detail, refusal.hint()) }

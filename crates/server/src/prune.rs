@@ -14,7 +14,7 @@ use journal::SegmentStart;
 use kernel::actor::Actor;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
-use kernel::event::{Base, Entry, Event, Pruned};
+use kernel::event::{Base, Event, Pruned};
 use kernel::retention::Retention;
 use kernel::state::{Noun, Row, RowKey};
 use tlog::Tree;
@@ -59,11 +59,14 @@ impl App {
         let size = ours.size();
         let base =
             self.look(move |app| base::write(&app.data, &app.views, size).map_err(Fault::internal)).await?;
-        let (applied, platform) = (base.applied, front(self.platform));
+        let (applied, platform) = (base.applied, front(self.platform.id));
         if platform.size() > 0 {
             let event = Event::JournalPruned(record(first, &platform, None));
             let app = self.clone();
-            let told = move || app.tell_platform(event);
+            let told = move || {
+                let (journal, log) = (&*app.journal, &app.platform);
+                crate::logs::tell(journal, (log.id, &log.name), event, &*app.clock)
+            };
             tokio::task::spawn_blocking(told).await.map_err(Fault::internal)?.map_err(Fault::internal)?;
         }
         self.engine.record_pruned(record(first, &ours, Some(base)), holds, by).await?;
@@ -74,26 +77,6 @@ impl App {
         })
         .await?;
         Ok(went)
-    }
-
-    /// Appends to the platform's log, and waits until that is durable.
-    fn tell_platform(&self, event: Event) -> Result<()> {
-        let head = self.journal.head(self.platform);
-        let last = head.size.checked_sub(1).map(|last| self.journal.read(self.platform, last, 1, usize::MAX));
-        let before = last.transpose()?.and_then(|entries| Entry::decode(&entries.first()?.bytes).ok());
-        let now = self.clock.now().wall;
-        let entry = Entry {
-            v: 1,
-            log: crate::config::PLATFORM_LOG.to_owned(),
-            seq: head.size,
-            at: before.map_or(now, |before| now.max(before.at)),
-            run: None,
-            actor: Actor::Server,
-            cause: None,
-            event,
-            commits: std::collections::BTreeMap::new(),
-        };
-        crate::server::append_now(&*self.journal, self.platform, &entry)
     }
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use views::Views;
 
 use crate::base;
-use crate::config::PLATFORM_LOG;
+use crate::logs::PLATFORM_LOG;
 use crate::server::{VIEWS_FILE, first_entry};
 
 /// Entries taken in at once.
@@ -34,7 +34,7 @@ pub struct Rebuilt {
 pub fn rebuild(data: &Path) -> Result<Rebuilt> {
     let verified = journal::verify(data, &mut |_| {}).map_err(|fault| anyhow::anyhow!("{fault}"))?;
     // A journal numbers its logs in the order in which they were defined.
-    let place = verified.logs.iter().position(|log| log.name != PLATFORM_LOG);
+    let place = verified.logs.iter().position(|log| kernel::origin::base(&log.name) != PLATFORM_LOG);
     let id = place.and_then(|place| u32::try_from(place).ok()).map(LogId);
     let Some(id) = id else { bail!("`{}` holds no workspace log yet", data.display()) };
     let (journal, _) = FileJournal::open(data, journal::Options::default())

@@ -2,20 +2,29 @@
 //! a copy of the keys is older than that, or the erasure is told by a newer journal of the same history.
 //!
 //! A server that goes on from a backup signs with the old key. Where the backup lacks entries that were signed for, that
-//! makes two histories under one key, so it must be shown that it lacks none, or somebody must say that it is meant.
+//! makes two histories under one key, so it must be shown that it lacks none. Where it does, or where somebody wants to go
+//! back to a [`Point`], every log goes on under another origin with another key, which the old one signs, and writes are
+//! paused until somebody reconciled the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use journal::{Each, Lock, Progress, Verified};
+use journal::{Backend as _, Each, FileJournal, Lock, Options, Passing, Progress, Signer, Verified};
+use kernel::clock::Millis;
 use kernel::event::{Entry, Event};
-use tlog::{Checkpoint, Hash, NOTE_BYTES_MAX, Note, Tree, VerifierKey};
+use tlog::{Checkpoint, Hash, NOTE_BYTES_MAX, Note, Succession, Tree, VerifierKey};
+use vault::Vault;
 
-use crate::beside;
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::Config;
 use crate::offline::{KEYS_FILE, make_private};
+use crate::{beside, logs};
 
+/// Where the keys lie until everything else is in place.
+const ASIDE: &str = "restoring";
 /// How an entry that names destroyed keys is known before it is parsed.
 const ERASED: &[u8] = b"\"subject.erased\"";
 
@@ -32,8 +41,32 @@ pub struct RestorePlan {
     pub erasures_from: Option<PathBuf>,
     /// The last checkpoints that anybody has: the backup must hold what they vouch for.
     pub last: Vec<PathBuf>,
-    /// Go on although entries that were signed for may be missing.
-    pub accept_gap: bool,
+    /// Where to go on under another origin.
+    pub point: Option<Point>,
+    /// The root key's file and text, as in [`Config`]: another origin needs another key.
+    pub root_key_file: Option<PathBuf>,
+    pub root_key: Option<String>,
+}
+
+/// A point in the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// All that the backup holds.
+    End,
+    /// With this entry of the workspace's log as the last.
+    Entry(u64),
+    /// With what happened until then.
+    At(Millis),
+}
+
+impl Point {
+    fn keeps(self, entry: Passing<'_>) -> bool {
+        match self {
+            Self::End => true,
+            Self::Entry(last) => kernel::origin::base(entry.log) == logs::PLATFORM_LOG || entry.seq <= last,
+            Self::At(until) => Millis(entry.at) <= until,
+        }
+    }
 }
 
 /// What was restored.
@@ -45,11 +78,13 @@ pub struct Restored {
     pub keys_destroyed: u64,
     /// Entries that the newer journal has beyond the backup: they are not restored.
     pub entries_left_out: u64,
+    /// The logs that go on under another origin.
+    pub continued: Vec<Succession>,
 }
 
 /// Restores a data directory.
 pub fn restore(plan: &RestorePlan, progress: &mut dyn FnMut(Progress)) -> Result<Restored> {
-    let RestorePlan { from, keys, to, erasures_from, last: checkpoints, accept_gap } = plan;
+    let RestorePlan { from, keys, to, erasures_from, last: checkpoints, point, .. } = plan;
     if to.exists() && std::fs::read_dir(to).with_context(|| cannot_read(to))?.next().is_some() {
         bail!("`{}` is not empty; restore into a new directory", to.display());
     }
@@ -93,19 +128,61 @@ pub fn restore(plan: &RestorePlan, progress: &mut dyn FnMut(Progress)) -> Result
         found.erased.append(&mut follow.erased);
     }
     let whole = !checkpoints.is_empty() || (erasures_from.is_some() && entries_left_out == 0);
-    if !whole && !accept_gap {
+    if !whole && point.is_none() {
         bail!(
             "nothing shows that the backup holds everything that was signed for: a server that goes on from it could \
              make a second history under one key. Give the last checkpoint that anybody has (--last: from the old \
-             directory, a witness, an auditor), or, where entries are lost for good, --accept-gap"
+             directory, a witness, an auditor), or, where entries are lost for good, let it go on under another origin: \
+             --point end"
         );
     }
     make_private(to)?;
     journal::copy(from, to, &mut |_| ())?;
     beside::copy(from, to)?;
     // Last: a server does not start on a journal without its keys.
-    let keys_destroyed = vault::copy_without(keys, &to.join(KEYS_FILE), found.erased.into_iter())?;
-    Ok(Restored { verified, keys_destroyed, entries_left_out })
+    let Some(point) = *point else {
+        let keys_destroyed = vault::copy_without(keys, &to.join(KEYS_FILE), found.erased.into_iter())?;
+        return Ok(Restored { verified, keys_destroyed, entries_left_out, continued: vec![] });
+    };
+    let aside = to.join(ASIDE);
+    make_private(&aside)?;
+    let keys_destroyed = vault::copy_without(keys, &aside.join(KEYS_FILE), found.erased.into_iter())?;
+    let (kept, continued) = go_on(plan, &aside, point)?;
+    std::fs::rename(aside.join(KEYS_FILE), to.join(KEYS_FILE)).with_context(|| cannot_read(&aside))?;
+    std::fs::remove_dir_all(&aside).with_context(|| cannot_read(&aside))?;
+    std::fs::File::open(to).and_then(|dir| dir.sync_all()).with_context(|| cannot_read(to))?;
+    let entries_left_out = entries_left_out + verified.entries - kept.entries;
+    Ok(Restored { verified: kept, keys_destroyed, entries_left_out, continued })
+}
+
+/// Cuts the copied journal at the point, and lets every log go on under another origin.
+fn go_on(plan: &RestorePlan, aside: &Path, point: Point) -> Result<(Verified, Vec<Succession>)> {
+    let to = &plan.to;
+    journal::cut_behind(to, &mut |entry| point.keeps(entry))?;
+    let kept = journal::verify(to, &mut |_| {}).map_err(|fault| {
+        anyhow!("there is no journal at that point, for one because it lies before entries that were pruned: {fault}")
+    })?;
+    let places = Config {
+        root_key_file: plan.root_key_file.clone(),
+        root_key: plan.root_key.clone(),
+        ..Config::new(to)
+    };
+    let vault = Vault::open(aside, places.root_key(None)?, Arc::new(SystemEntropy))?;
+    let open = || FileJournal::open(to, Options::default());
+    let (journal, _) = open()?;
+    let keys = logs::next_origins(&journal, &vault)?;
+    // INVARIANT: no log is defined with a key until now, so nothing is signed with one but what hands over.
+    journal.close()?;
+    let changes: Vec<(&dyn Signer, &dyn Signer)> =
+        keys.iter().map(|(old, new)| (old as &dyn Signer, new as &dyn Signer)).collect();
+    let continued = journal::succeed(to, &changes)?;
+    for (old, new) in &keys {
+        beside::rename_tiles(to, old.name(), new.name())?;
+    }
+    let (journal, _) = open()?;
+    logs::tell_continued(&journal, &keys, &continued, &SystemClock::new())?;
+    journal.close()?;
+    Ok((kept, continued))
 }
 
 /// A checkpoint that somebody kept.
@@ -136,7 +213,7 @@ impl Last {
         if size > log.size {
             bail!(
                 "the backup has {} entries of the log `{origin}`, and {size} were signed for: {} are missing; take a \
-                 newer backup, or, where they are lost for good, --accept-gap without --last",
+                 newer backup, or, where they are lost for good, go on under another origin: --point end",
                 log.size,
                 size - log.size
             );

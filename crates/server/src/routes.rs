@@ -13,6 +13,7 @@ mod keys; // API keys
 mod log; // the log as the world reads it
 mod me; // who am I, login, logout, links
 mod receipts; // that an entry is in the log
+mod reconcile; // after a restore to a point in the past
 mod retention; // how long runs are kept
 mod runs; // runs
 mod status; // the workspace in one answer
@@ -20,7 +21,7 @@ mod subjects; // erasing and legal holds
 
 pub(crate) use {
     actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, log::*,
-    me::*, receipts::*, retention::*, runs::*, status::*, subjects::*,
+    me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -66,6 +67,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/keys/{key}/revoke", post(keys::revoke_key))
         .route("/subjects/erase", post(subjects::erase_subject))
         .route("/subjects/hold", post(subjects::hold_subject))
+        .route("/reconcile", post(reconcile::reconcile))
         .route("/retention", get(retention::get_retention))
         .route("/retention/prune", post(retention::prune_journal))
         .route("/retention/apply", post(retention::apply_retention))

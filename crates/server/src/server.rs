@@ -10,7 +10,6 @@ use engine::{Engine, Parts, Payloads as _};
 use journal::{Backend, FileJournal, Journal as _, Options};
 use kernel::clock::{Clock, Entropy};
 use kernel::digest::Digest;
-use kernel::event::Entry;
 use kernel::state::{Noun, Row, RowKey};
 use policy::Bundle;
 use tlog::VerifierKey;
@@ -24,10 +23,11 @@ use views::Views;
 use crate::app::{App, Bundles};
 use crate::caller::secret_hash;
 use crate::clock::{SystemClock, SystemEntropy, secret};
-use crate::config::{Config, PLATFORM_LOG};
+use crate::config::Config;
 use crate::cosigning::Cosigning;
 use crate::guard::{LOCAL_HOSTS, REQUESTS_MAX};
 use crate::local::LocalFile;
+use crate::logs::{self, Log};
 use crate::offline::make_private;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
@@ -92,7 +92,8 @@ struct Ground {
     journal: Arc<dyn Backend>,
     views: Arc<Views>,
     log: journal::LogId,
-    platform: journal::LogId,
+    name: String,
+    platform: Log,
     /// Hashes of the workspace's log, unless they are damaged.
     hashes: Option<journal::Hashes>,
     verifier_key: String,
@@ -118,7 +119,8 @@ impl Server {
             let (config, entropy, clock) = (config.clone(), entropy.clone(), clock.clone());
             tokio::task::spawn_blocking(move || open(&config, &entropy, &*clock)).await??
         };
-        let Ground { vault, journal, views, hashes, log, platform, verifier_key, first, mut notes } = ground;
+        let Ground { vault, journal, views, hashes, log, name, platform, verifier_key, first, mut notes } =
+            ground;
         let cosigning = match (&config.witnesses, VerifierKey::parse(&verifier_key)) {
             (Some(policy), Some(key)) => Some(Arc::new(Cosigning::open(
                 &config.data,
@@ -145,7 +147,7 @@ impl Server {
             workspace: workspace.clone(),
             journal: as_journal(&journal),
             log,
-            log_name: workspace.to_string(),
+            log_name: name.clone(),
             verifier_key: verifier_key.clone(),
             store: views.clone(),
             follow,
@@ -179,7 +181,7 @@ impl Server {
         };
         let hosts = LOCAL_HOSTS.map(str::to_owned).into_iter().chain(config.allowed_hosts.clone()).collect();
         let app = Arc::new(App {
-            log_name: workspace.to_string(),
+            log_name: name,
             workspace,
             log,
             platform,
@@ -274,15 +276,10 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
     }
     let root = config.root_key(Some(&**entropy))?;
     let vault = Arc::new(Vault::open(&config.data, root, entropy.clone())?);
-    let platform = Arc::new(vault.log_key(PLATFORM_LOG)?);
-    let key = Arc::new(vault.log_key(&config.workspace)?);
-    let verifier_key = VerifierKey::of(&*key).encode();
-    let platform_key = VerifierKey::of(&*platform).encode();
-    let platform = journal.define(PLATFORM_LOG, platform)?;
-    let log = journal.define(&config.workspace, key)?;
+    let platform = logs::open_platform(&journal, &vault, clock)?;
+    let Log { id: log, name, verifier_key } = logs::open(&journal, &vault, &config.workspace, clock)?;
     let size = journal.head(log).size;
     let journal: Arc<dyn Backend> = Arc::new(journal);
-    begin_platform_log(&*journal, platform, platform_key, clock)?;
     learn_keys(&vault, &*journal, log)?;
     let path = config.data.join(VIEWS_FILE);
     let (mut views, opened) = Views::open(&path, size)?;
@@ -291,7 +288,7 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         views = base::restore(&config.data, &path, &*journal, log)?;
     }
     let front = first_entry(&*journal, log)?;
-    let hashes = match proofs::open(&config.data, &*journal, (log, &config.workspace), front) {
+    let hashes = match proofs::open(&config.data, &*journal, (log, &name), front) {
         Ok(hashes) => Some(hashes),
         Err(error) => {
             tracing::error!(%error, "there are no proofs of the log");
@@ -308,6 +305,7 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
         views: Arc::new(views),
         hashes,
         log,
+        name,
         platform,
         verifier_key,
         first: size == 0,
@@ -336,44 +334,6 @@ fn learn_keys(vault: &Vault, journal: &dyn Backend, log: journal::LogId) -> Resu
         }
     }
     Ok(vault.learned(next)?)
-}
-
-/// The server's own log gets its first entry.
-fn begin_platform_log(
-    journal: &dyn Backend,
-    log: journal::LogId,
-    verifier_key: String,
-    clock: &dyn Clock,
-) -> Result<()> {
-    if journal.head(log).size > 0 {
-        return Ok(());
-    }
-    let entry = Entry {
-        v: 1,
-        log: PLATFORM_LOG.to_owned(),
-        seq: 0,
-        at: clock.now().wall,
-        run: None,
-        actor: kernel::actor::Actor::Server,
-        cause: None,
-        event: kernel::event::Event::LogStarted { format: 1, verifier_key },
-        commits: std::collections::BTreeMap::new(),
-    };
-    append_now(journal, log, &entry)
-}
-
-/// Appends one entry, and waits until it is durable.
-pub(crate) fn append_now(journal: &dyn Backend, log: journal::LogId, entry: &Entry) -> Result<()> {
-    let new = journal::NewEntry { log, seq: entry.seq, bytes: entry.encode(), payloads: vec![] };
-    let (send, receive) = std::sync::mpsc::channel();
-    journal.append(
-        journal::Batch { entries: vec![new] },
-        Box::new(move |done| {
-            drop(send.send(done.map(|_| ())));
-        }),
-    );
-    receive.recv().context("the journal ended")??;
-    Ok(())
 }
 
 /// The first entry of a log that is there: those before it were pruned.

@@ -10,6 +10,7 @@ mod evidence; // one action, packed and checked elsewhere
 mod log; // the log as outsiders read it
 mod matrix; // who may do what
 mod openapi; // the copy of the description
+mod origin; // other keys, other origins
 mod prune; // segments that go
 mod retention; // what is past its retention is let go
 mod room; // at the quota

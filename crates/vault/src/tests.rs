@@ -284,3 +284,30 @@ fn what_a_crash_kept_from_being_written_is_learned_from_what_was_sealed() {
     vault.learned(3).unwrap();
     assert_eq!(vault.mark(), 3, "an older journal was restored");
 }
+
+#[test]
+fn the_next_key_of_a_log_is_made_once_and_takes_the_place_of_the_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = open(dir.path());
+    let first = vault.log_key("shop").unwrap().public_key();
+    assert!(vault.pending_log_key("shop").unwrap().is_none());
+    vault.promote_log_key("shop").unwrap();
+    assert_eq!(vault.log_key("shop").unwrap().public_key(), first, "nothing is pending");
+    let next = vault.next_log_key("shop").unwrap();
+    assert_eq!(next.name(), "shop");
+    drop(vault);
+    // A crash in between finds it again, also under another root key.
+    let chance = Counting(AtomicU64::new(1 << 40));
+    crate::rotate_root(dir.path(), &root("a"), &root("b"), &chance).unwrap();
+    let vault = Vault::open(dir.path(), root("b"), Arc::new(Counting(AtomicU64::new(1 << 50)))).unwrap();
+    assert_eq!(vault.log_key("shop").unwrap().public_key(), first);
+    assert_eq!(vault.pending_log_key("shop").unwrap().unwrap().public_key(), next.public_key());
+    vault.promote_log_key("shop").unwrap();
+    assert!(vault.pending_log_key("shop").unwrap().is_none());
+    assert_eq!(vault.log_key("shop").unwrap().public_key(), next.public_key());
+    assert_ne!(
+        vault.next_log_key("shop").unwrap().public_key(),
+        next.public_key(),
+        "and another one after it"
+    );
+}

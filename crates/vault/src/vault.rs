@@ -138,20 +138,52 @@ impl Vault {
 
     /// The signing key of a log, made on first use.
     pub fn log_key(&self, log: &str) -> Result<LogKey, Error> {
+        Ok(LogKey::new(log, &*self.seed(log)?))
+    }
+
+    /// The seed of a signing key, made on first use.
+    fn seed(&self, name: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
         let state = self.state.lock().expect("no panic while the lock is held");
-        let about = about_log(log);
-        let wrapped: Option<Vec<u8>> = state
-            .db
-            .query_row("SELECT wrapped FROM log_keys WHERE log = ?1", [log], |row| row.get(0))
-            .optional()?;
-        if let Some(wrapped) = wrapped {
-            return Ok(LogKey::new(log, &*self.root.unwrap(&wrapped, &about)?));
+        let about = about_log(name);
+        if let Some(wrapped) = wrapped_log_key(&state.db, name)? {
+            return self.root.unwrap(&wrapped, &about);
         }
         let mut seed = Zeroizing::new([0; 32]);
         self.entropy.fill(&mut *seed);
         let wrapped = self.root.wrap(&seed, &about, &*self.entropy);
-        state.db.execute("INSERT INTO log_keys (log, wrapped) VALUES (?1, ?2)", params![log, wrapped])?;
-        Ok(LogKey::new(log, &seed))
+        state.db.execute("INSERT INTO log_keys (log, wrapped) VALUES (?1, ?2)", params![name, wrapped])?;
+        Ok(seed)
+    }
+
+    /// The key that a log is to have next, made where there is none yet. It bears the log's name, and is not the log's
+    /// before [`Vault::promote_log_key`].
+    pub fn next_log_key(&self, log: &str) -> Result<LogKey, Error> {
+        Ok(LogKey::new(log, &*self.seed(&next(log))?))
+    }
+
+    /// The same, where one was made.
+    pub fn pending_log_key(&self, log: &str) -> Result<Option<LogKey>, Error> {
+        let state = self.state.lock().expect("no panic while the lock is held");
+        let wrapped = wrapped_log_key(&state.db, &next(log))?;
+        let seed = wrapped.map(|wrapped| self.root.unwrap(&wrapped, &about_log(&next(log)))).transpose()?;
+        Ok(seed.map(|seed| LogKey::new(log, &*seed)))
+    }
+
+    /// The next key of a log is its key from now on; the one until now is destroyed.
+    pub fn promote_log_key(&self, log: &str) -> Result<(), Error> {
+        let mut state = self.state.lock().expect("no panic while the lock is held");
+        let Some(wrapped) = wrapped_log_key(&state.db, &next(log))? else { return Ok(()) };
+        let seed = self.root.unwrap(&wrapped, &about_log(&next(log)))?;
+        let wrapped = self.root.wrap(&seed, &about_log(log), &*self.entropy);
+        let transaction = state.db.transaction()?;
+        transaction.execute("DELETE FROM log_keys WHERE log = ?1", [next(log)])?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO log_keys (log, wrapped) VALUES (?1, ?2)",
+            params![log, wrapped],
+        )?;
+        transaction.commit()?;
+        state.flushes += 1;
+        Ok(())
     }
 
     /// Takes the subject's key out of use and returns the numbers of all keys that are on record for it: what is sealed
@@ -307,6 +339,16 @@ impl Drop for Vault {
         // What is not written is found again in the journal.
         drop(write_down(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), None));
     }
+}
+
+/// Under which name the next key of a log lies: no log is called so.
+fn next(log: &str) -> String {
+    format!("{log}#next")
+}
+
+fn wrapped_log_key(db: &Connection, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    let mut statement = db.prepare_cached("SELECT wrapped FROM log_keys WHERE log = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
 }
 
 pub(crate) fn about(number: u64) -> String {

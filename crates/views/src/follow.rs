@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use journal::Stored;
 use kernel::event::{Entry, Event};
+use kernel::origin;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::batch::BatchTable;
@@ -94,7 +95,8 @@ impl Log {
 
     fn admit(&mut self, entry: &Entry) -> Result<(), Error> {
         match &self.name {
-            Some(own) if *own != entry.log => {
+            // A log that was restored goes on under another origin: the rows are of both.
+            Some(own) if origin::base(own) != origin::base(&entry.log) => {
                 Err(Error::OtherLog { seq: entry.seq, log: entry.log.clone(), own: own.clone() })
             }
             Some(_) => Ok(()),

@@ -53,6 +53,9 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
             Purpose::LookUp { .. } | Purpose::Retry { .. } => (None, None),
         },
         Event::LogStarted { .. }
+        | Event::LogRekeyed { .. }
+        | Event::LogContinued { .. }
+        | Event::LogReconciled {}
         | Event::ClockJumped { .. }
         | Event::ClockAccepted {}
         | Event::SubjectErased { .. }

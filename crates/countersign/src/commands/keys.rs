@@ -20,9 +20,14 @@ pub(super) async fn run(global: &Global, command: Keys, out: &Out) -> Result<()>
     if let Keys::RotateRoot { root_key, new_root_key } = command {
         return rotate_root(global, root_key, &new_root_key, out);
     }
+    if let Keys::RotateLog { root_key } = command {
+        return rotate_log(global, root_key, out);
+    }
     let client = client(global)?;
     match command {
-        Keys::RotateRoot { .. } => unreachable!("it needs no server and was carried out above"),
+        Keys::RotateRoot { .. } | Keys::RotateLog { .. } => {
+            unreachable!("it needs no server and was carried out above")
+        }
         Keys::Create { agent, person, scope, out: file } => {
             if let Some(file) = &file
                 && file.exists()
@@ -94,6 +99,29 @@ fn rotate_root(global: &Global, old: Option<PathBuf>, new: &Path, out: &Out) -> 
     out.error(&out.dim(
         "start the server with this root key from now on; keep the old one as long as copies of the keys are kept that \
          were taken before",
+    ));
+    Ok(())
+}
+
+fn rotate_log(global: &Global, root_key: Option<PathBuf>, out: &Out) -> Result<()> {
+    let mut config = server::Config::new(global.data.clone());
+    config.root_key_file = root_key.or_else(super::serve::root_key_default);
+    config.root_key = std::env::var("COUNTERSIGN_ROOT_KEY").ok();
+    let done = server::rotate_log(&config)?;
+    if out.json {
+        let logs = done.iter().map(|change| {
+            json!({"log": change.new.name(), "old": change.old.encode(), "new": change.new.encode(), "size": change.size})
+        });
+        return out.value(&logs.collect::<Vec<_>>());
+    }
+    for change in &done {
+        let (name, size) = (visible(change.new.name()), change.size);
+        out.line(format!("{} log {name}: from entry {size} on signed by", out.good("rotated:")))?;
+        out.line(format!("  {}", change.new.encode()))?;
+    }
+    out.error(&out.dim(
+        "tell whoever verifies the log: `countersign verify` follows from the old key to the new one by itself, policies of \
+         receipts and of witnesses need the new line (`countersign keys log`)",
     ));
     Ok(())
 }

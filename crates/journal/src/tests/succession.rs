@@ -82,7 +82,7 @@ fn a_log_goes_on_under_another_origin() {
         [(&*key(SHOP, 1), &*key(next, 2)), (&*key(PLATFORM, 1), &*key(platform, 2))];
     assert_eq!(succeed_on(&disk, Path::new(DIR), &changes).unwrap().len(), 2);
     let journal = disk.open();
-    let names: Vec<String> = journal.logs().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = journal.logs().into_iter().map(|log| log.name).collect();
     assert_eq!(names, [next, platform]);
     let log = journal.define(next, key(next, 2)).unwrap();
     assert_eq!(log, LogId(0));

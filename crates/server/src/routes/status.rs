@@ -105,6 +105,13 @@ pub(crate) fn degraded(app: &App) -> Vec<String> {
     if let Some(why) = app.space.stop() {
         out.push(format!("No new work is taken: {why}. To go on: {}.", why.hint()));
     }
+    if app.engine.is_reconciling() {
+        out.push(
+            "The journal was restored to a point in its past. Writes are paused: compare the connected systems with it, \
+             then run `countersign reconcile --reason TEXT`."
+                .to_owned(),
+        );
+    }
     if health.disk_full {
         out.push(
             "The disk is full: nothing is decided until there is room. What waits stays; reading goes on."

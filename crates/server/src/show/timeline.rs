@@ -97,6 +97,9 @@ fn sentence(event: &Event) -> String {
             WithdrawnWhy::ApproversChanged => {
                 "The approvers' roles changed; the approval no longer holds.".to_owned()
             }
+            WithdrawnWhy::Restored => "The journal was restored to a point before its end; whether this was \
+                                       answered since then is not known."
+                .to_owned(),
         },
         Event::ApprovalUsed { .. } => "The approval was used; it cannot be used again.".to_owned(),
         Event::TimerSet { .. } => "A timer was set.".to_owned(),
@@ -104,6 +107,13 @@ fn sentence(event: &Event) -> String {
         Event::RunStarted { agent, .. } => format!("{agent} began."),
         Event::RunFinished { .. } => "The run ended.".to_owned(),
         Event::LogStarted { .. } => "The log began.".to_owned(),
+        Event::LogRekeyed { .. } => {
+            "The log has another key from here on, signed by the one before.".to_owned()
+        }
+        Event::LogContinued { size, .. } => {
+            format!("The journal was restored to its first {size} entries and goes on under another origin.")
+        }
+        Event::LogReconciled {} => "The restored journal was reconciled; writes go on.".to_owned(),
         Event::ClockJumped { .. } => "The server's clock jumped.".to_owned(),
         Event::SubjectErased { .. } => "The content held about a subject was erased.".to_owned(),
         Event::SubjectHeld { .. } => "A legal hold was put on a subject.".to_owned(),

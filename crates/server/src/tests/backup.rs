@@ -21,6 +21,7 @@ fn back_up(world: &World, places: &Path, day: i64) -> BackedUp {
         keys: Some(places.join("keys")),
         keep_keys_days: 35,
     };
+    world.server.app().journal.checkpoint_now().unwrap();
     backup_at(&plan, Millis(NEW_YEAR + day * DAY), &mut |_| ()).unwrap()
 }
 
@@ -33,8 +34,10 @@ fn restored(world: &World, places: &Path, keys: &Path, newer: bool) -> (TempDir,
         keys: keys.to_owned(),
         to: dir.path().join("data"),
         erasures_from: newer.then(|| world.dir.path().join("data")),
-        last: vec![],
-        accept_gap: true,
+        last: vec![places.join("backup/checkpoints/main")],
+        point: None,
+        root_key_file: None,
+        root_key: None,
     };
     let result = restore(&plan, &mut |_| ());
     (dir, result)
@@ -79,7 +82,9 @@ async fn what_waits_is_approved_after_a_restore_and_what_was_erased_stays_so() {
         to: full.path().join("data"),
         erasures_from: None,
         last: vec![],
-        accept_gap: true,
+        point: None,
+        root_key_file: None,
+        root_key: None,
     };
     assert!(restore(&again, &mut |_| ()).unwrap_err().to_string().contains("is not empty"));
     assert_eq!(back_up(&world, places.path(), 36).keys_removed, [first_keys]);
@@ -130,8 +135,10 @@ async fn keys_and_journals_that_do_not_belong_together_are_refused() {
         keys,
         to: places.path().join("new"),
         erasures_from: Some(stranger.dir.path().join("data")),
-        last: vec![],
-        accept_gap: true,
+        last: vec![places.path().join("backup/checkpoints/main")],
+        point: None,
+        root_key_file: None,
+        root_key: None,
     };
     let error = restore(&plan, &mut |_| ()).unwrap_err();
     assert!(error.to_string().contains("not of one history"), "{error}");

@@ -38,8 +38,10 @@ async fn restored_elsewhere(story: &Story, young: &str, first: u64) {
         keys: backed_up.keys.unwrap(),
         to: dir.path().join("data"),
         erasures_from: None,
-        last: vec![],
-        accept_gap: true,
+        last: vec![place("backup").join("checkpoints/main")],
+        point: None,
+        root_key_file: None,
+        root_key: None,
     };
     restore(&plan, &mut |_| ()).unwrap();
     let config = crate::Config { segment_bytes: SMALL, ..config(&dir) };
