@@ -24,6 +24,7 @@ mod runs;
 mod serve;
 mod status;
 mod subject;
+mod successors; // from a trusted key to the next one
 mod verify;
 mod witness;
 

@@ -166,7 +166,7 @@ impl Vault {
         let state = self.state.lock().expect("no panic while the lock is held");
         let wrapped = wrapped_log_key(&state.db, &next(log))?;
         let seed = wrapped.map(|wrapped| self.root.unwrap(&wrapped, &about_log(&next(log)))).transpose()?;
-        Ok(seed.map(|seed| LogKey::new(log, &*seed)))
+        Ok(seed.map(|seed| LogKey::new(log, &seed)))
     }
 
     /// The next key of a log is its key from now on; the one until now is destroyed.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use kernel::event::Entry;
+use kernel::origin;
 use serde_json::json;
 use tlog::{
-    Checkpoint, Hash, NOTE_BYTES_MAX, StoreError, TILE_WIDTH, Tile, TileSource, Trusted, VerifiedTiles,
-    consistency, verify_consistency,
+    Checkpoint, Hash, NOTE_BYTES_MAX, Note, Rejected, StoreError, Succession, TILE_WIDTH, Tile, TileSource,
+    Trusted, VerifiedTiles, consistency, verify_consistency,
 };
 use tokio::runtime::Runtime;
 
@@ -20,6 +21,7 @@ use crate::output::{Out, visible};
 use crate::target;
 
 use super::evidence::{read, read_policy};
+use super::successors;
 
 /// A bundle of 256 of the largest entries.
 pub(super) const TILE_BYTES_MAX: usize = 256 * (2 + tlog::ENTRY_BYTES_MAX);
@@ -95,6 +97,8 @@ struct Seen {
     since: Option<Checkpoint>,
     /// Entries that were read.
     read: Option<u64>,
+    /// How its key follows from one that is trusted.
+    changes: Vec<Succession>,
 }
 
 /// Checks the log.
@@ -112,26 +116,44 @@ pub(super) fn verify(
         Failure::usage(format!("there is no checkpoint at `{place}`"))
             .hint("give the address /log/WORKSPACE of a server, or a folder with the files of a C2SP tlog-tiles log")
     })?;
-    let trusted = |note: Vec<u8>, what: String| {
-        let text = String::from_utf8(note).map_err(|_| untrusted(&what, "it is not text"))?;
-        policy.check(&text).map_err(|why| untrusted(&what, &why.to_string()))
-    };
-    let now = trusted(note, format!("the checkpoint at `{place}`"))?;
+    let what = format!("the checkpoint at `{place}`");
+    let text = as_text(note, &what)?;
     let since = match since {
         Some(file) => {
-            let kept = trusted(read(file, NOTE_BYTES_MAX)?, format!("`{}`", file.display()))?.checkpoint;
-            same_log(&kept, &now.checkpoint)?;
-            Some(kept)
+            let what = format!("`{}`", file.display());
+            let kept = as_text(read(file, NOTE_BYTES_MAX)?, &what)?;
+            Some(policy.check(&kept).map_err(|why| untrusted(&what, &why.to_string()))?.checkpoint)
         }
         None => None,
     };
-    let (size, root) = (now.checkpoint.size(), *now.checkpoint.root());
-    let tiles = VerifiedTiles::open(&from, size, &root).map_err(|why| broken(&why))?;
+    let form = |why: &dyn std::fmt::Display| untrusted(&what, &why.to_string());
+    let parsed = Note::parse(&text).map_err(|why| form(&why))?;
+    let claimed = Checkpoint::claimed(&parsed).map_err(|why| form(&why))?;
+    let (size, root) = (claimed.size(), *claimed.root());
+    let tiles = || VerifiedTiles::open(&from, size, &root).map_err(|why| broken(&why));
+    let (now, changes) = match policy.check(&text) {
+        Ok(now) => (now, vec![]),
+        Err(why @ (Rejected::UnknownLog(_) | Rejected::LogSignature(_))) => {
+            let start = since.as_ref().map_or(0, Checkpoint::size);
+            let Ok(tiles) = tiles() else { return Err(form(&why).into()) };
+            let (policy, changes) = successors::follow(&tiles, &root, policy, start);
+            (policy.check(&text).map_err(|why| form(&why))?, changes)
+        }
+        Err(why) => return Err(form(&why).into()),
+    };
+    if let Some(kept) = &since {
+        same_log(kept, &now.checkpoint, &changes)?;
+    }
+    let tiles = tiles()?;
     if let Some(kept) = &since {
         continues(&tiles, kept, size, &root)?;
     }
     let read = if all { Some(read_all(&tiles, now.checkpoint.origin(), out)?) } else { None };
-    show(&Seen { trusted: now, since, read }, out)
+    show(&Seen { trusted: now, since, read, changes }, out)
+}
+
+fn as_text(note: Vec<u8>, what: &str) -> Result<String, Failure> {
+    String::from_utf8(note).map_err(|_| untrusted(what, "it is not text"))
 }
 
 fn untrusted(what: &str, why: &str) -> Failure {
@@ -147,8 +169,27 @@ fn fork(what: String) -> Failure {
     )
 }
 
-fn same_log(kept: &Checkpoint, now: &Checkpoint) -> Result<()> {
-    if kept.origin() != now.origin() {
+fn same_log(kept: &Checkpoint, now: &Checkpoint, changes: &[Succession]) -> Result<()> {
+    let left = changes.iter().find(|change| {
+        change.old.name() != change.new.name()
+            && change.old.name() == kept.origin()
+            && change.size < kept.size()
+    });
+    if let Some(change) = left {
+        let what = format!(
+            "WENT BACK: the log was restored to its first {} entries and goes on as `{}`, signed by its key; {} entries \
+             that the kept checkpoint vouches for were left behind",
+            change.size,
+            change.new.name(),
+            kept.size() - change.size
+        );
+        return Err(Failure::refused(what)
+            .code("log_went_back")
+            .hint("ask its operator what became of them, and keep a checkpoint of the new origin from now on")
+            .into());
+    }
+    let followed = changes.iter().any(|change| change.old.name() == kept.origin());
+    if kept.origin() != now.origin() && !followed {
         let what = format!("the kept checkpoint is of `{}`, the log is `{}`", kept.origin(), now.origin());
         return Err(Failure::usage(what).hint("give a checkpoint of this log").into());
     }
@@ -188,7 +229,10 @@ fn read_all(tiles: &VerifiedTiles<&Place>, log: &str, out: &Out) -> Result<u64> 
     for bundle in 0..tiles.size().div_ceil(TILE_WIDTH) {
         for bytes in tiles.entries(bundle).map_err(|why| broken(&why))? {
             let entry = Entry::decode(&bytes);
-            if entry.as_ref().map_or(true, |entry| entry.seq != next || entry.log != log) {
+            if entry
+                .as_ref()
+                .map_or(true, |entry| entry.seq != next || origin::base(&entry.log) != origin::base(log))
+            {
                 let what = format!("entry {next} of the log is not an entry of this version");
                 return Err(Failure::refused(what).code("log_damaged").hint("use a newer version").into());
             }
@@ -209,6 +253,7 @@ fn show(seen: &Seen, out: &Out) -> Result<()> {
             seen.trusted.seen_by.iter().map(|(name, at)| json!({ "witness": name, "at": at })).collect();
         return out.value(&json!({
             "verified": true, "log": log, "size": size, "root": root, "seen_by": seen_by,
+            "keys": seen.changes.iter().map(|change| change.new.encode()).collect::<Vec<_>>(),
             "since": seen.since.as_ref().map(Checkpoint::size), "entries_read": seen.read,
         }));
     }
@@ -216,6 +261,16 @@ fn show(seen: &Seen, out: &Out) -> Result<()> {
     out.line(format!("  root  {root}"))?;
     for (name, _) in &seen.trusted.seen_by {
         out.line(format!("  seen by {}", visible(name)))?;
+    }
+    for change in &seen.changes {
+        out.line(format!(
+            "  from entry {} on signed by another key, which the one before signed:",
+            change.size
+        ))?;
+        out.line(format!("    {}", change.new.encode()))?;
+    }
+    if !seen.changes.is_empty() {
+        out.line(out.dim("    write the new key into the policy: the next check needs no way to it then"))?;
     }
     match &seen.since {
         Some(kept) if kept.size() == size => out.line("  same history: it has not grown since")?,

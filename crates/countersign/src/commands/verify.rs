@@ -72,6 +72,7 @@ fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
                     "payloads": log.payloads,
                     "payloads_missing": log.payloads_missing,
                     "verifier_key": log.vkey,
+                    "former_keys": log.former.iter().map(|change| change.old.encode()).collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -91,6 +92,14 @@ fn show(verified: &journal::Verified, out: &Out) -> Result<()> {
             log.size,
             log.payloads
         ))?;
+        for change in &log.former {
+            let what = if change.old.name() == change.new.name() { "another key" } else { "another origin" };
+            out.line(format!(
+                "  {what} from entry {} on, signed by the one before, {}",
+                change.size,
+                visible(&change.old.encode())
+            ))?;
+        }
         if let Some(pruned) = &log.pruned {
             out.line(format!("  begins at   entry {}; those before were pruned, on record", pruned.first))?;
         }

@@ -62,6 +62,8 @@ fn the_help_lists_the_commands() {
           keys        Make, list and revoke API keys; make console login links
           erase       Erase what is held about a subject: nobody can read it again, the proof stays
           hold        Put a legal hold on a subject, which beats erasure and retention, or end it
+          reconcile   After a restore to a point in the past: say that the gap was looked at, so that writes
+                      go on
           retention   Show how long what runs hold is kept and what is due, or let go of it
           connector   Test connectors and pin their tools
           doctor      Look for what is wrong with this installation

@@ -140,6 +140,70 @@ fn a_published_log_is_held_against_what_was_kept() {
 }
 
 #[test]
+fn who_trusts_a_key_follows_to_the_next_one_and_to_the_next_origin() {
+    let mut shop = Shop::open();
+    play(&shop);
+    let dir = shop.dir.path().to_owned();
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let (mirror, kept, policy, backup) = (path("mirror"), path("kept"), path("trust.policy"), path("backup"));
+    std::fs::write(&policy, shop.run(&["keys", "log"]).stdout).unwrap();
+    let cover = |shop: &Shop| {
+        let last = shop.ok(&["status"])["entries"].as_u64().unwrap() - 1;
+        assert!(shop.run(&["receipt", &last.to_string()]).status.success());
+        last
+    };
+    let last = cover(&shop);
+    shop.ok(&["log", "export", &mirror]);
+    std::fs::copy(format!("{mirror}/checkpoint"), &kept).unwrap();
+    let made = shop.ok(&["backup", &backup, "--keys", &path("keys")]);
+    let copy = made["keys"].as_str().unwrap().to_owned();
+    shop.stop();
+    let mut rotate = countersign();
+    rotate.arg("--data").arg(shop.data()).args(["keys", "rotate-log", "--root-key"]);
+    let rotated = transcript(&rotate.arg(shop.dir.path().join("root.key")).output().unwrap());
+    assert!(rotated.contains("rotated: log retail") && rotated.ends_with("exit 0\n"), "{rotated}");
+    let offline = transcript(&countersign().arg("verify").arg(shop.data()).output().unwrap());
+    assert!(offline.contains("another key from entry") && offline.ends_with("exit 0\n"), "{offline}");
+    shop.start();
+    cover(&shop);
+    shop.ok(&["log", "export", &mirror]);
+    let check = |arguments: &[&str]| {
+        let mut command = countersign();
+        command.args(["verify", "--log", &mirror, "--policy", &policy]).args(arguments);
+        transcript(&command.output().unwrap())
+    };
+    for arguments in [&["--since", &*kept, "--all"][..], &[]] {
+        let followed = check(arguments);
+        assert!(followed.contains("signed by another key") && followed.ends_with("exit 0\n"), "{followed}");
+    }
+
+    // Back to the point of the backup, and to one before it.
+    shop.stop();
+    for (point, left) in [("end".to_owned(), false), ((last - 3).to_string(), true)] {
+        std::fs::rename(shop.data(), path(&format!("before-{point}"))).unwrap();
+        let mut restore = countersign();
+        restore.args(["restore", &backup, "--keys", &copy, "--to"]).arg(shop.data());
+        restore.args(["--point", &point, "--root-key"]).arg(shop.dir.path().join("root.key"));
+        let restored = transcript(&restore.output().unwrap());
+        assert!(restored.contains("goes on as retail/2") && restored.ends_with("exit 0\n"), "{restored}");
+        shop.start();
+        let paused = transcript(&shop.run(&["status"]));
+        assert!(paused.contains("countersign reconcile"), "{paused}");
+        shop.ok(&["reconcile", "--reason", "nothing happened meanwhile"]);
+        cover(&shop);
+        std::fs::remove_dir_all(&mirror).unwrap();
+        shop.ok(&["log", "export", &mirror]);
+        let followed = check(&["--since", &kept, "--all"]);
+        if left {
+            assert!(followed.contains("code: log_went_back") && followed.ends_with("exit 1\n"), "{followed}");
+        } else {
+            assert!(followed.contains("retail/2") && followed.ends_with("exit 0\n"), "{followed}");
+        }
+        shop.stop();
+    }
+}
+
+#[test]
 fn an_exported_log_is_checked_like_the_server_and_grows() {
     let mut shop = Shop::open();
     play(&shop);

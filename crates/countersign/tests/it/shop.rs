@@ -124,6 +124,12 @@ impl Shop {
         std::fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()
     }
 
+    /// Starts the server again.
+    pub(crate) fn start(&mut self) {
+        self.server = serve(self.dir.path());
+        self.wait();
+    }
+
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
