@@ -10,6 +10,7 @@ mod error; // problem details (RFC 9457)
 mod reconcile; // after a restore to a point in the past
 mod retention; // how long runs are kept
 mod run; // runs
+mod step; // steps of a run
 mod subject; // erasing and legal holds
 mod visible; // text for people, with nothing hidden in it
 mod workspace; // apply, agents, connectors, policies, keys, status
@@ -20,6 +21,7 @@ pub use error::*;
 pub use reconcile::*;
 pub use retention::*;
 pub use run::*;
+pub use step::*;
 pub use subject::*;
 pub use visible::{visible, visible_value};
 pub use workspace::*;

@@ -22,6 +22,7 @@ mod reconcile; // after a restore to a point in the past
 mod retention; // letting go of what is past its retention
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
+mod steps; // what a run need not do again
 mod subject; // erasing, and legal holds
 mod timers; // what is due, and when
 
@@ -34,4 +35,5 @@ pub use publish::{KeepFor, Publish};
 pub use reconcile::Reconciled;
 pub use retention::{Due, LetGo};
 pub use runs::StartRun;
+pub use steps::{NewStep, RecordedStep, STEPS_MAX};
 pub use subject::SUBJECT_NAME_BYTES_MAX;

@@ -117,6 +117,7 @@ pub(crate) fn check(proved: &Proved, report: &mut Report) -> Option<Proposal> {
             | Event::KeyRevoked { .. }
             | Event::RunStarted { .. }
             | Event::RunFinished { .. }
+            | Event::StepRecorded { .. }
             | Event::ActionProposed { .. }
             | Event::ActionRefused { .. }
             | Event::ActionDeferred { .. }

@@ -18,6 +18,7 @@ use crate::judge::{CounterUse, EffectClass, Obligations, Verdict};
 use crate::ports::FailureClass;
 use crate::retention::Retention;
 use crate::run::RunOutcome;
+use crate::step::{StepKind, StepOutcome};
 use crate::timer::Purpose;
 
 /// A fact as an entry keeps it: the value itself is the payload `fact.NAME`.
@@ -167,6 +168,9 @@ pub enum Event {
     /// A run ended.
     #[serde(rename = "run.finished")]
     RunFinished { run: RunId, outcome: RunOutcome },
+    /// A run did a step and need not do it again. Payload: `step`, its key and its result or error.
+    #[serde(rename = "step.recorded")]
+    StepRecorded { run: RunId, key: Digest, kind: StepKind, input: Digest, outcome: StepOutcome },
     /// An agent proposed one use of a tool. Payloads: `arguments`, `reason`.
     #[serde(rename = "action.proposed")]
     ActionProposed {
@@ -301,6 +305,7 @@ impl Event {
             Self::KeyRevoked { .. } => "key.revoked",
             Self::RunStarted { .. } => "run.started",
             Self::RunFinished { .. } => "run.finished",
+            Self::StepRecorded { .. } => "step.recorded",
             Self::ActionProposed { .. } => "action.proposed",
             Self::ActionDecided(_) => "action.decided",
             Self::ActionRefused { .. } => "action.refused",
@@ -365,6 +370,7 @@ impl Event {
             | Self::KeyRevoked { .. }
             | Self::RunStarted { .. }
             | Self::RunFinished { .. }
+            | Self::StepRecorded { .. }
             | Self::SubjectErased { .. }
             | Self::SubjectHeld { .. }
             | Self::SubjectReleased { .. }

@@ -58,6 +58,9 @@ pub enum Refusal {
         "the journal was restored to a point in its past, and writes are paused until somebody reconciled it"
     )]
     ReconcileNeeded,
+    /// The key of a step was used before for another step.
+    #[error("this key was used before in this run, by a step of kind `{}` with another {what}", .kind.word())]
+    StepMismatch { what: &'static str, kind: crate::step::StepKind },
     /// Something else about the request.
     #[error("{0}")]
     Invalid(String),
@@ -83,6 +86,7 @@ impl Refusal {
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::DiskFull { .. } => "disk_full",
             Self::ReconcileNeeded => "reconcile_needed",
+            Self::StepMismatch { .. } => "step_mismatch",
             Self::Invalid(_) => "request_invalid",
         }
     }
@@ -119,6 +123,10 @@ impl Refusal {
             Self::DiskFull { .. } => "make room on the disk; new work is taken again by itself then",
             Self::ReconcileNeeded => {
                 "compare the connected systems with the journal, then run `countersign reconcile --reason TEXT`"
+            }
+            Self::StepMismatch { .. } => {
+                "give each step of a run a key of its own, in loops with what the round is about (`line-17`); code that \
+                 changed under a run that is open needs a new key for what it does differently"
             }
             Self::Invalid(_) => "correct the request and send it again",
         }

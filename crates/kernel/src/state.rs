@@ -17,6 +17,7 @@ use crate::event::{Entry, Event, Lapsed, Pruned};
 use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId, TimerId};
 use crate::retention::Retention;
 use crate::run::Run;
+use crate::step::Step;
 use crate::timer::Timer;
 
 /// The kinds of row.
@@ -37,6 +38,8 @@ pub enum Noun {
     KeyName,
     /// Runs.
     Run,
+    /// Steps, by run and key.
+    Step,
     /// Actions.
     Action,
     /// Approvals.
@@ -70,6 +73,7 @@ impl Noun {
             Self::Key => "key",
             Self::KeyName => "key_name",
             Self::Run => "run",
+            Self::Step => "step",
             Self::Action => "action",
             Self::Approval => "approval",
             Self::Timer => "timer",
@@ -192,6 +196,8 @@ pub enum Row {
     KeyName(Digest),
     /// A run.
     Run(Run),
+    /// A step.
+    Step(Step),
     /// An action.
     Action(Box<Action>),
     /// An approval.
@@ -237,6 +243,8 @@ macro_rules! typed_get {
 typed_get! {
     /// The run of this id.
     run(&RunId) -> Run = Run |Row::Run(run)| run.clone();
+    /// The step of this run and key.
+    step(&str) -> Step = Step |Row::Step(step)| step.clone();
     /// The action of this id.
     action(&ActionId) -> Action = Action |Row::Action(action)| (**action).clone();
     /// The approval of this id.
@@ -459,6 +467,11 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             if let Some(key) = conversation {
                 table.put(RowKey::new(Noun::Made, key), Some(Row::Made(run.to_string())));
             }
+        }
+        Event::StepRecorded { run, key, kind, input, outcome } => {
+            let result = entry.commits.get("step").copied();
+            let row = Step { kind: *kind, input: *input, outcome: *outcome, result, seq: entry.seq, at };
+            table.put(RowKey::new(Noun::Step, Step::row_id(run, key)), Some(Row::Step(row)));
         }
         Event::RunFinished { run: id, outcome } => {
             if let Some(mut row) = run(table, id) {

@@ -60,6 +60,7 @@ codes! {
     ArgumentsInvalid = "arguments_invalid", UNPROCESSABLE_ENTITY;
     NoBundle = "no_bundle", CONFLICT;
     RunFinished = "run_finished", CONFLICT;
+    StepMismatch = "step_mismatch", CONFLICT;
     ActionState = "action_state", CONFLICT;
     ApprovalSettled = "approval_settled", CONFLICT;
     ApprovalStale = "approval_stale", CONFLICT;

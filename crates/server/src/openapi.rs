@@ -23,6 +23,8 @@ use crate::routes;
         routes::list_runs,
         routes::get_run,
         routes::finish_run,
+        routes::record_steps,
+        routes::list_steps,
         routes::propose,
         routes::list_run_actions,
         routes::list_actions,

@@ -89,6 +89,7 @@ impl From<Refusal> for Fault {
             Refusal::QuotaExceeded { .. } => Code::QuotaExceeded,
             Refusal::DiskFull { .. } => Code::DiskFull,
             Refusal::ReconcileNeeded => Code::ReconcileNeeded,
+            Refusal::StepMismatch { .. } => Code::StepMismatch,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {

@@ -17,11 +17,12 @@ mod reconcile; // after a restore to a point in the past
 mod retention; // how long runs are kept
 mod runs; // runs
 mod status; // the workspace in one answer
+mod steps; // steps of a run
 mod subjects; // erasing and legal holds
 
 pub(crate) use {
     actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, log::*,
-    me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, subjects::*,
+    me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*, subjects::*,
 };
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/runs", post(runs::start_run).get(runs::list_runs))
         .route("/runs/{run}", get(runs::get_run))
         .route("/runs/{run}/finish", post(runs::finish_run))
+        .route("/runs/{run}/steps", post(steps::record_steps).get(steps::list_steps))
         .route("/runs/{run}/actions", post(actions::propose).get(actions::list_run_actions))
         .route("/actions", get(actions::list_actions))
         .route("/actions/{action}", get(actions::get_action))

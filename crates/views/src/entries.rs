@@ -16,6 +16,8 @@ pub(crate) const OF_ACTION: &str = "SELECT seq, bytes FROM entries INDEXED BY en
      WHERE action = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 pub(crate) const OF_RUN: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_run \
      WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+pub(crate) const STEPS_OF_RUN: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_run \
+     WHERE run = ?1 AND seq > ?2 AND kind = 'step.recorded' ORDER BY seq LIMIT ?3";
 pub(crate) const PUBLISHED: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_bundle \
      WHERE kind = 'bundle.published' AND json_extract(bytes, '$.body.bundle') = ?1 ORDER BY seq DESC LIMIT 1";
 pub(crate) const OF_SUBJECT: &str = "SELECT locator FROM payloads WHERE subject = ?1 ORDER BY seq";
@@ -87,6 +89,18 @@ impl Views {
         let limit = bounded(limit);
         let values = (run.as_str(), seq_after(after, -1)?, to_read(limit));
         Ok(Page::cut(self.read_entries(OF_RUN, values)?, limit))
+    }
+
+    /// Entries of a run that record its steps, oldest first.
+    pub fn steps_of_run(
+        &self,
+        run: &RunId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<EntryItem>, Error> {
+        let limit = bounded(limit);
+        let values = (run.as_str(), seq_after(after, -1)?, to_read(limit));
+        Ok(Page::cut(self.read_entries(STEPS_OF_RUN, values)?, limit))
     }
 
     /// Where the payloads of a subject lie.

@@ -41,6 +41,7 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
     match event {
         Event::RunStarted { run, .. }
         | Event::RunFinished { run, .. }
+        | Event::StepRecorded { run, .. }
         | Event::ActionProposed { run, .. } => (Some(run), None),
         Event::ApprovalRequested { approval, .. }
         | Event::ApprovalGiven { approval, .. }

@@ -4,6 +4,7 @@ use kernel::action::{Cause, SettledBy};
 use kernel::approval::WithdrawnWhy;
 use kernel::event::{Entry, Event};
 use kernel::judge::Verdict;
+use kernel::step::StepOutcome;
 
 use crate::app::App;
 use crate::problem::Fault;
@@ -105,6 +106,8 @@ fn sentence(event: &Event) -> String {
         Event::TimerSet { .. } => "A timer was set.".to_owned(),
         Event::TimerFired { .. } => "A timer fired.".to_owned(),
         Event::RunStarted { agent, .. } => format!("{agent} began."),
+        Event::StepRecorded { outcome: StepOutcome::Done, .. } => "A step was done.".to_owned(),
+        Event::StepRecorded { outcome: StepOutcome::Failed, .. } => "A step failed for good.".to_owned(),
         Event::RunFinished { .. } => "The run ended.".to_owned(),
         Event::LogStarted { .. } => "The log began.".to_owned(),
         Event::LogRekeyed { .. } => {
