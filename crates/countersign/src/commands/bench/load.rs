@@ -10,6 +10,54 @@ use serde_json::json;
 
 use super::server::Server;
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask {
+    /// An action with this tool.
+    Propose(&'static str),
+    /// So many steps in one request.
+    Record(u64),
+}
+
+impl Ask {
+    fn name(self) -> String {
+        match self {
+            Self::Propose(tool) => tool.to_owned(),
+            Self::Record(steps) => format!("steps-{steps}"),
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Propose(_) => "actions",
+            Self::Record(_) => "steps",
+        }
+    }
+
+    fn body(self, n: u64) -> String {
+        match self {
+            Self::Propose(tool) => json!({"tool": tool, "arguments": {"n": n}}).to_string(),
+            Self::Record(steps) => {
+                let step = |at: u64| {
+                    let key = format!("step-{}", n * steps + at);
+                    json!({"key": key, "kind": "task", "input_sha256": EMPTY, "result": {"n": n}})
+                };
+                json!({"steps": (0..steps).map(step).collect::<Vec<_>>()}).to_string()
+            }
+        }
+    }
+
+    fn items(self) -> u64 {
+        match self {
+            Self::Propose(_) => 1,
+            Self::Record(steps) => steps,
+        }
+    }
+}
+
+/// SHA-256 of nothing.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// What came of it.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -18,23 +66,26 @@ pub(super) struct Load {
     pub(super) seconds: f64,
     pub(super) p50_us: u64,
     pub(super) p99_us: u64,
+    /// Processor time of the server.
+    pub(super) server_cpu: Option<Duration>,
 }
 
-/// Proposes `tool` with `in_flight` requests at a time for `span`.
-pub(super) async fn run(server: &Server, tool: &str, in_flight: u16, span: Duration) -> Result<Load> {
+/// Asks with `in_flight` requests at a time for `span`.
+pub(super) async fn run(server: &Server, ask: Ask, in_flight: u16, span: Duration) -> Result<Load> {
     let http =
         reqwest::Client::builder().no_proxy().tcp_nodelay(true).timeout(Duration::from_secs(30)).build()?;
     let errors = Arc::new(AtomicU64::new(0));
     let begin = moment();
+    let cpu = server.cpu();
     let mut tasks = tokio::task::JoinSet::new();
     for lane in 0..in_flight {
-        let run = start_run(&http, server, tool, lane).await?;
+        let run = start_run(&http, server, &format!("{}-{in_flight}", ask.name()), lane).await?;
         let lane = Lane {
             http: http.clone(),
-            url: format!("{}/v1/runs/{run}/actions", server.url),
+            url: format!("{}/v1/runs/{run}/{}", server.url, ask.path()),
             bearer: format!("Bearer {}", server.agent_key),
-            tool: tool.to_owned(),
-            name: format!("{tool}-{in_flight}-{lane}"),
+            ask,
+            name: format!("{}-{in_flight}-{lane}", ask.name()),
             errors: Arc::clone(&errors),
         };
         tasks.spawn(lane.drive(begin, span));
@@ -50,7 +101,8 @@ pub(super) async fn run(server: &Server, tool: &str, in_flight: u16, span: Durat
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100];
     Ok(Load {
-        done: times.len() as u64,
+        done: times.len() as u64 * ask.items(),
+        server_cpu: cpu.zip(server.cpu()).map(|(before, after)| after.saturating_sub(before)),
         errors: errors.load(Ordering::Relaxed),
         seconds,
         p50_us: at(50),
@@ -63,11 +115,11 @@ pub(super) fn moment() -> Instant {
     Instant::now()
 }
 
-async fn start_run(http: &reqwest::Client, server: &Server, tool: &str, lane: u16) -> Result<String> {
+async fn start_run(http: &reqwest::Client, server: &Server, name: &str, lane: u16) -> Result<String> {
     let answer = http
         .post(format!("{}/v1/runs", server.url))
         .header(AUTHORIZATION, format!("Bearer {}", server.agent_key))
-        .header("idempotency-key", format!("bench-{tool}-{lane}"))
+        .header("idempotency-key", format!("bench-{name}-{lane}"))
         .json(&api::StartRun::default())
         .send()
         .await?
@@ -79,7 +131,7 @@ struct Lane {
     http: reqwest::Client,
     url: String,
     bearer: String,
-    tool: String,
+    ask: Ask,
     name: String,
     errors: Arc<AtomicU64>,
 }
@@ -97,7 +149,7 @@ impl Lane {
                 .header(AUTHORIZATION, &self.bearer)
                 .header(CONTENT_TYPE, "application/json")
                 .header("idempotency-key", format!("{}-{n}", self.name))
-                .body(json!({"tool": self.tool, "arguments": {"n": n}}).to_string())
+                .body(self.ask.body(n))
                 .send()
                 .await;
             // The body is part of the answer: read it before the clock stops.
