@@ -100,9 +100,7 @@ impl Queue {
             && (!stages.flushing || first || self.bytes >= GATHER_BYTES)
             && self.stages.call()
     }
-}
 
-impl Queue {
     /// What a batch takes in while the disk is busy: half of all that is not durable yet. If it took everything, a
     /// large batch and a small one would take turns, and nothing would be left to prepare during the large one.
     fn share(&self, ready: usize) -> usize {
