@@ -331,18 +331,27 @@ fn check_open(queue: &Queue) -> Result<(), Error> {
 
 /// Checks sizes and positions of a batch; returns the bytes of its frames, roughly.
 fn check(batch: &Batch, queue: &Queue) -> Result<usize, Error> {
-    let mut next: BTreeMap<u32, u64> = BTreeMap::new();
+    // Most batches are for one log: the others' positions are looked up only when the log changes.
+    let mut others: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut current: Option<(u32, u64)> = None;
     let mut len = 0;
     let fits = |what, bytes: usize, max| {
         if bytes > max { Err(Error::TooLarge { what, bytes, max }) } else { Ok(()) }
     };
     for entry in &batch.entries {
-        let (name, expected) = queue.logs.get(entry.log.0 as usize).ok_or(Error::UnknownLog(entry.log.0))?;
-        let expected = next.entry(entry.log.0).or_insert(*expected);
-        if entry.seq != *expected {
-            return Err(Error::OutOfOrder { log: name.clone(), expected: *expected, got: entry.seq });
+        let log = entry.log.0;
+        let (name, first) = queue.logs.get(log as usize).ok_or(Error::UnknownLog(log))?;
+        let expected = match current {
+            Some((same, next)) if same == log => next,
+            _ => {
+                others.extend(current);
+                others.get(&log).copied().unwrap_or(*first)
+            }
+        };
+        if entry.seq != expected {
+            return Err(Error::OutOfOrder { log: name.clone(), expected, got: entry.seq });
         }
-        *expected += 1;
+        current = Some((log, expected + 1));
         fits("entry", entry.bytes.len(), ENTRY_BYTES_MAX)?;
         len += entry.bytes.len() + FRAME_OVERHEAD;
         for payload in &entry.payloads {

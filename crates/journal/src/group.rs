@@ -63,6 +63,8 @@ impl Told {
 #[derive(Default)]
 pub(crate) struct Group {
     pub(crate) buffer: Vec<u8>,
+    /// Checksum of the buffer, kept up with it: summed at the end, all of it would be read while the disk waits.
+    crc: u32,
     /// What its items said that they take: no less than what they take.
     pub(crate) bytes: u64,
     frames: u32,
@@ -101,6 +103,7 @@ impl Group {
     /// Puts an item behind the others, and into the trees.
     pub(crate) fn push(&mut self, end: &mut End, item: Item) {
         self.bytes += item.len() as u64;
+        let start = self.buffer.len();
         match item {
             Item::Append { batch, done, .. } => {
                 self.encode(end, batch);
@@ -111,6 +114,7 @@ impl Group {
                 self.told.push(Told::Defined(reply));
             }
         }
+        self.crc = crc32c::crc32c_append(self.crc, &self.buffer[start..]);
     }
 
     fn encode(&mut self, end: &mut End, batch: Batch) {
@@ -149,7 +153,7 @@ impl Group {
     pub(crate) fn close(&mut self, end: &mut End) {
         if self.frames > 0 {
             let touched: Vec<u32> = self.touched.iter().copied().collect();
-            self.heads = close(&mut end.state, &mut self.buffer, self.frames, &touched);
+            self.heads = close(&mut end.state, &mut self.buffer, self.crc, self.frames, &touched);
         }
         end.len += self.buffer.len() as u64;
         self.segment = end.segment.ordinal;
@@ -158,13 +162,18 @@ impl Group {
 }
 
 /// Closes a batch with its commit frame, and counts it. Returns what the frame says about the logs.
-fn close(state: &mut State, buffer: &mut Vec<u8>, frames: u32, touched: &[u32]) -> Vec<(u32, u64, Hash)> {
+fn close(
+    state: &mut State,
+    buffer: &mut Vec<u8>,
+    crc: u32,
+    frames: u32,
+    touched: &[u32],
+) -> Vec<(u32, u64, Hash)> {
     let heads = touched.iter().map(|log| {
         let tree = &state.logs[*log as usize].tree;
         (*log, tree.size(), tree.root())
     });
-    let commit =
-        Commit { frames, len: buffer.len() as u64, crc: crc32c::crc32c(buffer), heads: heads.collect() };
+    let commit = Commit { frames, len: buffer.len() as u64, crc, heads: heads.collect() };
     frame::encode(buffer, Kind::Commit, NO_LOG, state.batches, state.epoch, &[&commit.encode()]);
     state.frames += u64::from(frames) + 1;
     state.batches += 1;
@@ -194,7 +203,8 @@ pub(crate) fn head_with_keys(state: &mut State, next: &BTreeMap<u32, String>) ->
     }
     let frames = 1 + touched.len() + next.len();
     let frames = u32::try_from(frames).expect("logs are counted in 32 bits");
-    close(state, &mut buffer, frames, &touched);
+    let crc = crc32c::crc32c(&buffer);
+    close(state, &mut buffer, crc, frames, &touched);
     buffer
 }
 

@@ -114,6 +114,8 @@ pub(crate) struct Shared {
     /// Held while a log is being defined.
     pub(crate) defining: Mutex<()>,
     pub(crate) closed: AtomicBool,
+    /// Whether a thread is about to give the disk a batch and has not done it yet.
+    pub(crate) issuing: AtomicBool,
     /// Whether the server was told that the journal stopped.
     pub(crate) fatal: AtomicBool,
 }
@@ -143,6 +145,7 @@ impl Shared {
             signing: Mutex::new(()),
             defining: Mutex::new(()),
             closed: AtomicBool::new(false),
+            issuing: AtomicBool::new(false),
             fatal: AtomicBool::new(false),
         }
     }

@@ -57,10 +57,14 @@ pub(crate) struct Stages {
     /// Encoded, and still open for more.
     pub(crate) ready: Option<Group>,
     flushing: bool,
+    /// Appends of the batch that is being flushed.
+    flushing_items: usize,
     /// In order, with the microseconds that it took or the reason why it failed.
     pub(crate) finished: VecDeque<(Group, Result<u64, String>)>,
     pub(crate) telling: bool,
     sleeping: usize,
+    /// A sleeper was called and has not looked yet: calling again would cost each append a system call.
+    called: bool,
     buffers: Vec<Vec<u8>>,
 }
 
@@ -77,15 +81,30 @@ impl Stages {
     pub(crate) fn new(end: End) -> Self {
         Self { end: Some(end), ..Self::default() }
     }
+
+    /// Whether somebody sleeps who was not called yet: whoever asks calls, best when the queue is not locked any more.
+    fn call(&mut self) -> bool {
+        let calls = self.sleeping > 0 && !self.called;
+        self.called |= calls;
+        calls
+    }
 }
 
 impl Queue {
-    /// Called after an append: whether a sleeping thread should look.
-    pub(crate) fn wakes(&self) -> bool {
+    /// Called after an append: whether a sleeping thread should look. Whoever tells gathers afterwards, so what its
+    /// callbacks append calls another thread only when there is enough of it.
+    pub(crate) fn wakes(&mut self) -> bool {
         let stages = &self.stages;
-        stages.sleeping > 0
-            && stages.end.is_some()
-            && (!stages.flushing || stages.ready.is_none() || self.bytes >= GATHER_BYTES)
+        let first = stages.ready.is_none() && !stages.telling;
+        stages.end.is_some()
+            && (!stages.flushing || first || self.bytes >= GATHER_BYTES)
+            && self.stages.call()
+    }
+
+    /// What a batch takes in while the disk is busy: half of all that is not durable yet. If it took everything, a
+    /// large batch and a small one would take turns, and nothing would be left to prepare during the large one.
+    fn share(&self, ready: usize) -> usize {
+        (self.stages.flushing_items + ready + self.waiting.len()).div_ceil(2)
     }
 }
 
@@ -103,9 +122,20 @@ impl Writer {
                     queue.stages.sleeping += 1;
                     let mut queue = self.shared.work.wait(queue).expect("no panic while the lock is held");
                     queue.stages.sleeping -= 1;
+                    queue.stages.called = false;
+                    if self.shared.issuing.load(Ordering::Relaxed) {
+                        drop(queue);
+                        // The system may have put this thread in the place of the one that called it, which was about
+                        // to give the disk its next batch.
+                        std::thread::yield_now();
+                        queue = self.shared.queue();
+                    }
                     queue
                 }
-                Task::Stop => break,
+                Task::Stop => {
+                    self.shared.work.notify_all();
+                    break;
+                }
             };
         }
         drop(queue);
@@ -144,7 +174,11 @@ impl Writer {
             None => !(stages.flushing && self.must_roll(end, first.len(), queue.spare.is_some())),
             Some(group) => {
                 group.takes(first.len(), end.len, self.segment_bytes)
-                    && if stages.flushing { queue.bytes >= GATHER_BYTES } else { !group.topped }
+                    && if stages.flushing {
+                        queue.bytes >= GATHER_BYTES && group.told.len() < queue.share(group.told.len())
+                    } else {
+                        !group.topped
+                    }
             }
         }
     }
@@ -168,15 +202,21 @@ impl Writer {
         group.topped = roll || !queue.stages.flushing;
         let len = if roll { 0 } else { end.len };
         let (mut items, mut sum) = (Vec::new(), 0);
+        let share = if queue.stages.flushing_items > 0 { queue.share(group.told.len()) } else { usize::MAX };
         while let Some(item) = queue.waiting.pop_front_if(|item| {
             (items.is_empty() && group.told.is_empty())
-                || group.takes(sum + item.len(), len, self.segment_bytes)
+                || (group.told.len() + items.len() < share
+                    && group.takes(sum + item.len(), len, self.segment_bytes))
         }) {
             sum += item.len();
             items.push(item);
         }
         queue.bytes -= sum;
+        let calls = self.leaves_work(&queue) && queue.stages.call();
         drop(queue);
+        if calls {
+            self.shared.work.notify_one();
+        }
 
         let mut result = if roll { self.roll(&mut end, spare, sum) } else { Ok(true) };
         if matches!(result, Ok(true)) && self.room_bytes > 0 {
@@ -245,6 +285,8 @@ impl Writer {
         let mut group = queue.stages.ready.take().expect("looked for before");
         let mut end = queue.stages.end.take().expect("looked for before");
         queue.stages.flushing = true;
+        queue.stages.flushing_items = group.told.len();
+        self.shared.issuing.store(true, Ordering::Relaxed);
         drop(queue);
         let at = end.len;
         group.close(&mut end);
@@ -253,49 +295,53 @@ impl Writer {
 
         let mut queue = self.shared.queue();
         queue.stages.end = Some(end);
-        self.wake(&queue);
+        let calls = self.leaves_work(&queue) && queue.stages.call();
         drop(queue);
+        if calls {
+            self.shared.work.notify_one();
+        }
 
         let watch = Stopwatch::start();
         let result = if group.buffer.is_empty() {
+            self.shared.issuing.store(false, Ordering::Relaxed);
             Ok(())
         } else {
             let wrote = file.write_at(&group.buffer, at).map_err(|error| format!("a write failed: {error}"));
+            self.shared.issuing.store(false, Ordering::Relaxed);
             wrote.and_then(|()| file.sync().map_err(|error| format!("a flush failed: {error}")))
         };
         let micros = watch.micros();
 
         let mut queue = self.shared.queue();
         queue.stages.flushing = false;
+        queue.stages.flushing_items = 0;
         if let Err(cause) = &result {
             // At once, so that nobody can append between the answers.
             queue.poisoned.get_or_insert_with(|| cause.clone());
         }
         queue.stages.finished.push_back((group, result.map(|()| micros)));
-        // This thread goes on with the disk, or else tells: what is left is for the other one.
-        if queue.stages.ready.is_some()
-            || !queue.waiting.is_empty()
-            || queue.poisoned.is_some()
-            || queue.closing
-        {
+        // This thread goes on, and calls another one when it knows with what. Only an end concerns all.
+        if queue.poisoned.is_some() || queue.closing {
             self.shared.work.notify_all();
         }
         queue
     }
 
-    /// Wakes the other thread where there is something for it to do.
-    fn wake(&self, queue: &Queue) {
+    /// Whether there is something to do for another thread than the one that asks and has chosen its own task.
+    fn leaves_work(&self, queue: &Queue) -> bool {
         let tell = !queue.stages.telling && !queue.stages.finished.is_empty();
-        if queue.stages.sleeping > 0 && (tell || self.may_gather(queue)) {
-            self.shared.work.notify_one();
-        }
+        queue.poisoned.is_some() || tell || self.may_gather(queue)
     }
 
     /// Tells everybody whose batch is finished, in order.
     fn tell<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
         queue.stages.telling = true;
         while let Some((mut group, result)) = queue.stages.finished.pop_front() {
+            let calls = self.leaves_work(&queue) && queue.stages.call();
             drop(queue);
+            if calls {
+                self.shared.work.notify_one();
+            }
             match result {
                 Ok(micros) => {
                     self.publish(&mut group, micros);
@@ -311,7 +357,7 @@ impl Writer {
             buffer.shrink_to(BUFFER_BYTES_KEPT);
             queue.stages.buffers.push(buffer);
             // The disk is free again, and nobody else looks after it.
-            if !queue.stages.flushing && queue.stages.ready.is_some() {
+            if !queue.stages.flushing && queue.stages.ready.is_some() && queue.stages.call() {
                 self.shared.work.notify_one();
             }
         }

@@ -1,18 +1,15 @@
-//! One judgement of the example's workspace, in microseconds: building the request, and deciding.
+//! One judgement of the example's workspace: building the request, and deciding.
 //!
 //! `cargo bench -p policy --bench judge`. CPU only: no disk, no network.
 
-#![allow(clippy::print_stdout, reason = "figures are for people")]
-
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::path::Path;
-use std::time::Instant;
 
+use criterion::{Criterion, criterion_group, criterion_main};
 use kernel::judge::{Judge, Question, RunSubject};
 use policy::Bundle;
 use serde_json::json;
-
-const ROUNDS: u32 = 20_000;
 
 fn folder(path: &Path, under: &str, files: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(path).expect("the example is there").map(Result::unwrap) {
@@ -25,7 +22,7 @@ fn folder(path: &Path, under: &str, files: &mut BTreeMap<String, String>) {
     }
 }
 
-fn main() {
+fn judgement(criterion: &mut Criterion) {
     let mut files = BTreeMap::new();
     folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/retail/workspace"), "", &mut files);
     let bundle = Bundle::compile(&files).map_err(|_| "the example compiles").expect("it does").bundle;
@@ -48,12 +45,8 @@ fn main() {
         facts: vec![],
         counters: BTreeMap::new(),
     };
-    let judgement = bundle.judge(&question);
-    println!("verdict {:?} by {:?}", judgement.verdict, judgement.rules);
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-    let begin = Instant::now();
-    for _ in 0..ROUNDS {
-        std::hint::black_box(bundle.judge(std::hint::black_box(&question)));
-    }
-    println!("{:.1} us a judgement", begin.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS));
+    criterion.bench_function("judgement", |bencher| bencher.iter(|| bundle.judge(black_box(&question))));
 }
+
+criterion_group!(benches, judgement);
+criterion_main!(benches);

@@ -3,10 +3,9 @@
 //! A writer appends its next entry when it hears that the last one is durable, and where it hears it: a thread of its
 //! own would measure the scheduler.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use ::journal::conformance::TestSigner;
@@ -30,7 +29,6 @@ pub(super) struct Writers {
 struct Round {
     journal: Arc<FileJournal>,
     log: LogId,
-    entry_bytes: usize,
     keeps: bool,
     state: Mutex<Counts>,
     over: Sender<Result<Vec<u32>, Error>>,
@@ -41,6 +39,7 @@ struct Counts {
     end: u64,
     left: u64,
     micros: Vec<u32>,
+    draft: Draft,
 }
 
 impl Writers {
@@ -66,18 +65,25 @@ impl Writers {
     pub(super) fn round(&self, writers: u16, entries: u64) -> Result<Pace> {
         let (over, ended) = channel();
         let next = self.journal.head(self.log).size;
-        let counts = Counts { next, end: next + entries, left: entries, micros: vec![] };
+        let keeps = entries <= SAMPLES_MAX;
+        let counts = Counts {
+            next,
+            end: next + entries,
+            left: entries,
+            micros: Vec::with_capacity(if keeps { usize::try_from(entries)? } else { 0 }),
+            draft: Draft::new(self.entry_bytes),
+        };
         let round = Arc::new(Round {
             journal: Arc::clone(&self.journal),
             log: self.log,
-            entry_bytes: self.entry_bytes,
-            keeps: entries <= SAMPLES_MAX,
+            keeps,
             state: Mutex::new(counts),
             over,
         });
         let start = moment();
         for _ in 0..writers {
-            round.append();
+            let mut counts = round.counts();
+            round.append(&mut counts, moment());
         }
         drop(round);
         let micros = ended.recv().context("the journal broke off")??;
@@ -86,21 +92,24 @@ impl Writers {
 }
 
 impl Round {
-    fn append(self: &Arc<Self>) {
-        // Held while appending, so that positions arrive in order.
-        let mut state = self.state.lock().expect("no panic while the lock is held");
-        if state.next == state.end {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.state.lock().expect("no panic while the lock is held")
+    }
+
+    /// The counts stay locked while appending, so that positions arrive in order.
+    fn append(self: &Arc<Self>, counts: &mut Counts, now: Instant) {
+        if counts.next == counts.end {
             return;
         }
-        let seq = state.next;
-        state.next += 1;
-        let bytes = entry(seq, self.entry_bytes);
+        let seq = counts.next;
+        counts.next += 1;
+        let bytes = counts.draft.entry(seq);
         let batch = Batch { entries: vec![NewEntry { log: self.log, seq, bytes, payloads: vec![] }] };
-        let (round, began) = (Arc::clone(self), moment());
+        let round = Arc::clone(self);
         self.journal.append(
             batch,
             Box::new(move |result| match result {
-                Ok(_) => round.heard(began),
+                Ok(_) => round.heard(now),
                 Err(error) => {
                     round.over.send(Err(error)).ok();
                 }
@@ -109,27 +118,62 @@ impl Round {
     }
 
     fn heard(self: &Arc<Self>, began: Instant) {
-        let mut state = self.state.lock().expect("no panic while the lock is held");
+        let now = moment();
+        let mut counts = self.counts();
         if self.keeps {
-            state.micros.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
+            let micros = now.duration_since(began).as_micros();
+            counts.micros.push(u32::try_from(micros).unwrap_or(u32::MAX));
         }
-        state.left -= 1;
-        if state.left == 0 {
-            self.over.send(Ok(std::mem::take(&mut state.micros))).ok();
+        counts.left -= 1;
+        if counts.left == 0 {
+            self.over.send(Ok(std::mem::take(&mut counts.micros))).ok();
         }
-        drop(state);
-        self.append();
+        self.append(&mut counts, now);
     }
 }
 
-/// Like one of the engine: several short strings, not one long one.
-fn entry(seq: u64, len: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(len.max(128));
-    write!(bytes, "{{\"at\":{seq},\"log\":\"{LOG}\",\"seq\":{seq},\"v\":[\"x").expect("memory takes it");
-    while bytes.len() + 27 < len {
-        bytes.extend_from_slice(b"\",\"0123456789abcdef01234");
+/// Entries like those of the engine: several short strings, not one long one. All of a length are alike but for their
+/// number, so one is kept and the number written over: the writers share the cores with the journal.
+struct Draft {
+    len: usize,
+    digits: usize,
+    bytes: Vec<u8>,
+    /// Where the number stands in it.
+    places: [usize; 2],
+}
+
+impl Draft {
+    fn new(len: usize) -> Self {
+        Self { len, digits: 0, bytes: vec![], places: [0; 2] }
     }
-    bytes.resize(bytes.len().max(len - 3), b'x');
-    bytes.extend_from_slice(b"\"]}");
-    bytes
+
+    fn entry(&mut self, seq: u64) -> Vec<u8> {
+        let digits = seq.checked_ilog10().unwrap_or(0) as usize + 1;
+        if digits != self.digits {
+            self.begin(digits);
+        }
+        let mut bytes = self.bytes.clone();
+        for place in self.places {
+            let mut rest = seq;
+            for digit in bytes[place..place + digits].iter_mut().rev() {
+                *digit = b"0123456789"[(rest % 10) as usize];
+                rest /= 10;
+            }
+        }
+        bytes
+    }
+
+    fn begin(&mut self, digits: usize) {
+        let number = "0".repeat(digits);
+        let (at, log) = ("{\"at\":", format!(",\"log\":\"{LOG}\",\"seq\":"));
+        let mut bytes = [at, &number, &log, &number, ",\"v\":[\"x"].concat().into_bytes();
+        while bytes.len() + 27 < self.len {
+            bytes.extend_from_slice(b"\",\"0123456789abcdef01234");
+        }
+        bytes.resize(bytes.len().max(self.len - 3), b'x');
+        bytes.extend_from_slice(b"\"]}");
+        self.digits = digits;
+        self.places = [at.len(), at.len() + digits + log.len()];
+        self.bytes = bytes;
+    }
 }
