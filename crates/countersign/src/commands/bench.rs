@@ -151,7 +151,9 @@ fn row(kind: &'static str, in_flight: u16, load: &load::Load, before: Probe, aft
         p50_us: load.p50_us,
         p99_us: load.p99_us,
         p50_by_flush: load.p50_us as f64 / flush.max(1.0),
-        server_cpu_us: load.server_cpu.map(|cpu| cpu.as_micros() as u64 / load.done.max(1)),
+        server_cpu_us: load
+            .server_cpu
+            .and_then(|cpu| u64::try_from(cpu.as_micros() / u128::from(load.done.max(1))).ok()),
         probe_before: before,
         probe_after: after,
     }

@@ -16,6 +16,8 @@ const BATCH_BYTES_MAX: u64 = 16 << 20;
 
 pub(super) struct Bare {
     file: File,
+    /// Empty at the beginning of each round.
+    growing: File,
     bytes: Vec<u8>,
 }
 
@@ -27,11 +29,23 @@ impl Bare {
             file.write_all_at(&zeros, at << 20)?;
         }
         file.sync_all()?;
-        Ok(Self { file, bytes: vec![b'x'; usize::try_from(BATCH_BYTES_MAX)?] })
+        let growing = File::create(path.with_extension("growing"))?;
+        Ok(Self { file, growing, bytes: vec![b'x'; usize::try_from(BATCH_BYTES_MAX)?] })
     }
 
-    /// `flushes` batches that have `bytes` together.
+    /// `flushes` batches that have `bytes` together, into a file that was filled before: the pace of the disk itself.
     pub(super) fn round(&self, flushes: u64, bytes: u64) -> Result<Pace> {
+        self.write(&self.file, flushes, bytes)
+    }
+
+    /// The same, appended to a file that grows: what a journal can do that makes no room ahead.
+    pub(super) fn append(&self, flushes: u64, bytes: u64) -> Result<Pace> {
+        self.growing.set_len(0)?;
+        self.growing.sync_all()?;
+        self.write(&self.growing, flushes, bytes)
+    }
+
+    fn write(&self, file: &File, flushes: u64, bytes: u64) -> Result<Pace> {
         let len = (bytes / flushes).min(BATCH_BYTES_MAX);
         let batch = &self.bytes[..usize::try_from(len)?];
         let (start, mut at) = (moment(), 0);
@@ -41,8 +55,8 @@ impl Bare {
             if at + len > FILE_BYTES {
                 at = 0;
             }
-            self.file.write_all_at(batch, at)?;
-            self.file.sync_data()?;
+            file.write_all_at(batch, at)?;
+            file.sync_data()?;
             at += len;
             micros.push(u32::try_from(watch.elapsed().as_micros()).unwrap_or(u32::MAX));
         }
