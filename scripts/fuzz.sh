@@ -21,7 +21,7 @@ built=$((SECONDS - began))
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 kept="$target/broke-"
-if ! "$target/$host/release/parsers" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -max_len=16384 \
+if ! "$target/$host/release/parsers" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -max_len=32768 \
   -artifact_prefix="$kept" -print_final_stats=1 "$work" corpus >"$work.log" 2>&1; then
   tail -n 40 "$work.log" >&2
   rm -f "$work.log"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Whether a program that knows nothing of Countersign can verify what it publishes: Go's own packages for transparency
 # logs (Debian's, no network) read a log that `tlog` wrote, then copies of it that are wrong in one place each.
+# `scripts/verify-go.sh DIR VKEY OLD` checks a log that a server published, with its receipts, and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +24,10 @@ trap 'rm -rf "$work"' EXIT
 # GOPATH mode: Debian's packages are sources without modules.
 GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$work/cache" GOFLAGS= CGO_ENABLED=0 \
   "$go" build -o "$work/verify" tools/verify-go/main.go
+if [ $# = 3 ]; then
+  "$work/verify" "$@" && exit
+  fail "the log in $1"
+fi
 cargo build --quiet --locked -p tlog --example write-log
 target="$(cargo metadata --format-version 1 --no-deps --locked | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')"
 write="$target/debug/examples/write-log"
