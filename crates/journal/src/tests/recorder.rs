@@ -85,6 +85,18 @@ impl Recorder {
         self.0.lock().unwrap().failed
     }
 
+    /// Every file there is.
+    pub(crate) fn names(&self) -> Vec<PathBuf> {
+        self.0.lock().unwrap().names.keys().cloned().collect()
+    }
+
+    /// Another disk with the same files, as the end of the process leaves them.
+    pub(crate) fn copy(&self) -> Self {
+        let inner = self.0.lock().unwrap();
+        let (inodes, names) = (inner.inodes.clone(), inner.names.clone());
+        Self(Arc::new(Mutex::new(Inner { inodes, names, ..Inner::default() })))
+    }
+
     /// All files together may have so many bytes more than now.
     pub(crate) fn leave_room(&self, bytes: Option<usize>) {
         let mut inner = self.0.lock().unwrap();
