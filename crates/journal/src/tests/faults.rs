@@ -372,7 +372,7 @@ fn env(name: &str, default: u64) -> u64 {
 
 #[test]
 fn whatever_stops_it_wherever_nothing_acknowledged_is_lost() {
-    let (cases, seed) = (env("FAULT_CASES", 2_000), env("FAULT_SEED", 1));
+    let (cases, seed) = (env("FAULT_CASES", 1_500), env("FAULT_SEED", 1));
     let records: Vec<(Workload, Vec<Op>)> = workloads()
         .into_iter()
         .map(|workload| {
