@@ -25,5 +25,5 @@ for wrong in at seq log commits form number large twice deep; do
 done
 PYTHONDONTWRITEBYTECODE=1 python3 tools/verify-py/check.py \
   crates/journal/src/tests/fixtures/format-1 "$work/true" "$work/longer" "$work/rotated" "$work/pruned" \
-  crates/journal/src/tests/fixtures/format-2 -- \
+  crates/journal/src/tests/fixtures/format-2 crates/journal/src/tests/fixtures/format-3 -- \
   "$work"/{at,seq,log,commits,form,number,large,twice,deep,beheaded,stolen}
