@@ -49,7 +49,7 @@ pub(crate) struct App {
     /// Key of the workspace's log.
     pub(crate) verifier_key: String,
     /// Hashes of the log's tree, unless they are damaged.
-    pub(crate) hashes: Option<journal::Hashes>,
+    pub(crate) hashes: Option<Arc<journal::Hashes>>,
     /// Whether everybody may read the log.
     pub(crate) publish_log: bool,
     /// Witnesses of the log, where there are any.

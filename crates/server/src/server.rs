@@ -95,7 +95,7 @@ struct Ground {
     name: String,
     platform: Log,
     /// Hashes of the workspace's log, unless they are damaged.
-    hashes: Option<journal::Hashes>,
+    hashes: Option<Arc<journal::Hashes>>,
     verifier_key: String,
     first: bool,
     notes: Vec<String>,
@@ -127,6 +127,7 @@ impl Server {
                 policy,
                 (log, &key),
                 journal.clone(),
+                hashes.clone(),
                 clock.clone(),
             )?)),
             _ => None,
@@ -289,7 +290,7 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
     }
     let front = first_entry(&*journal, log)?;
     let hashes = match proofs::open(&config.data, &*journal, (log, &name), front) {
-        Ok(hashes) => Some(hashes),
+        Ok(hashes) => Some(Arc::new(hashes)),
         Err(error) => {
             tracing::error!(%error, "there are no proofs of the log");
             notes.push(format!("There are no proofs of the log: {error}."));
