@@ -38,7 +38,7 @@ pub(super) struct Story {
 
 impl Story {
     /// Two agents, one of them with a short class; orders are subjects.
-    async fn begin() -> Self {
+    pub(super) async fn begin() -> Self {
         Self::begin_with(SHORT, "short", 64 << 20).await
     }
 
