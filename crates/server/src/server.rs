@@ -273,7 +273,12 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
     )?;
     if let Some(cut) = &recovery.cut {
         tracing::warn!(?cut, "a torn tail of the journal was cut");
-        notes.push(format!("A torn tail of the journal was cut at the start: {cut:?}."));
+        let journal::Cut { bytes, torn_file, why, .. } = cut;
+        notes.push(format!(
+            "The last {bytes} bytes of the journal were not whole and were cut at the start ({why}). No signed checkpoint \
+             vouched for them. They are kept in `{}`; look at the disk if the machine did not stop.",
+            torn_file.display()
+        ));
     }
     let root = config.root_key(Some(&**entropy))?;
     let vault = Arc::new(Vault::open(&config.data, root, entropy.clone())?);
