@@ -220,7 +220,7 @@ impl Server {
         let local = LocalFile::write(&config.data, &url, &token, config.root_key_path().ok().as_deref())?;
         tracker.spawn(space::watch(app.clone()));
         tracker.spawn(sweep::sweep(app.clone()));
-        tracker.spawn(listen::listen(listener, router, app.stop.clone(), tracker.clone()));
+        tracker.spawn(listen::listen(listener, router, config.patience, app.stop.clone(), tracker.clone()));
         Ok(Running { addr, url, token, first_link, app, vault, local, tracker })
     }
 }
