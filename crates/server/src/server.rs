@@ -32,13 +32,15 @@ use crate::offline::make_private;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
 use crate::space::{self, Space};
-use crate::{base, bundle, listen, proofs, routes, sweep};
+use crate::{base, bundle, listen, proofs, routes, sweep, understood};
 
 /// The views' file in the data directory.
 pub(crate) const VIEWS_FILE: &str = "views.db";
 /// Entries, and their bytes, that are looked at at once for whose key sealed what.
 const LEARN_ENTRIES: usize = 1_000;
 const LEARN_BYTES: usize = 8 << 20;
+/// What Linux sends for a write beyond the limit of the size of files (`SIGXFSZ`).
+const FILE_SIZE_SIGNAL: i32 = 25;
 /// How long the end waits for what is under way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -211,6 +213,7 @@ impl Server {
             notes,
         });
         app.look_at_space();
+        app.note_understood();
         let tracker = TaskTracker::new();
         if let Some(cosigning) = app.cosigning.clone() {
             tracker.spawn(cosigning.run(config.witness_interval, app.stop.clone()));
@@ -233,8 +236,10 @@ impl Running {
         drop(tokio::time::timeout(CLOSE_PATIENCE, self.tracker.wait()).await);
         self.app.engine.close(CLOSE_PATIENCE).await;
         self.app.connectors.shutdown().await;
-        let (journal, vault, log) = (self.app.journal.clone(), self.vault.clone(), self.app.log);
+        let (app, vault) = (self.app.clone(), self.vault.clone());
+        let (journal, log) = (self.app.journal.clone(), self.app.log);
         tokio::task::spawn_blocking(move || -> Result<()> {
+            app.note_understood();
             vault.flush(journal.head(log).size)?;
             journal.close()?;
             Ok(())
@@ -260,6 +265,8 @@ fn as_journal(journal: &Arc<dyn Backend>) -> Arc<dyn journal::Journal> {
 }
 
 fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Result<Ground> {
+    // INVARIANT: nothing was written until here.
+    understood::check(&config.data)?;
     make_private(&config.data)?;
     let mut notes = vec![];
     let on_fatal: journal::OnFatal = Arc::new(|cause| {

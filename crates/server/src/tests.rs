@@ -19,4 +19,5 @@ mod slow; // clients that trickle
 mod steps; // what a run need not do again
 mod stories; // the life of an action over REST
 mod torn; // what a crash left of the journal
+mod upgrade; // what another version left
 mod world; // the server under test
