@@ -65,13 +65,11 @@ pub(super) fn read(tiles: &VerifiedTiles<&Place>, log: &str, out: &Out) -> Resul
         }
     }
     let front = read.pruned.map_or(0, |pruned| pruned.size);
-    match missing.into_iter().find(|(first, _)| *first >= front) {
-        Some((_, why)) => Err(broken(&why).into()),
-        None => {
-            read.beside = end.saturating_sub(front);
-            Ok(read)
-        }
+    if let Some((_, why)) = missing.into_iter().find(|(first, _)| *first >= front) {
+        return Err(broken(&why).into());
     }
+    read.beside = end.saturating_sub(front);
+    Ok(read)
 }
 
 /// Whether an entry is one of this log, and what it says of pruned ones.
