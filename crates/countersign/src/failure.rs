@@ -99,8 +99,10 @@ pub(crate) fn report(error: &anyhow::Error, out: &Out) -> ExitCode {
         None => error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "),
     };
     let journal = || error.chain().find_map(|cause| cause.downcast_ref::<journal::Error>()?.hint());
-    let hint = failure.and_then(|f| f.hint.as_deref()).or_else(journal);
-    let code = failure.and_then(|f| f.code.as_deref());
+    let unfit = error.chain().find_map(|cause| cause.downcast_ref::<server::Unfit>());
+    let hint = failure.and_then(|f| f.hint.as_deref());
+    let hint = hint.or_else(|| unfit.map(server::Unfit::hint)).or_else(journal);
+    let code = failure.and_then(|f| f.code.as_deref()).or_else(|| unfit.map(|unfit| unfit.code));
     if out.json {
         let problems = failure.map(|f| f.problems.as_slice()).unwrap_or_default();
         out.error(

@@ -23,6 +23,7 @@ mod index; // where entries lie, roughly
 mod journal; // the traits, and what goes in and out
 mod lock; // one process at a time
 mod old; // segments that opening did not read
+mod peek; // entries of a directory that stays as it is
 mod probe; // what one flush costs here
 mod prune; // taking segments away from the front
 mod read; // reading back
@@ -51,6 +52,7 @@ pub use journal::{
 };
 pub use kernel::ports::Signer;
 pub use lock::Lock;
+pub use peek::peek;
 pub use probe::{Probe, Probed, Rate, probe};
 pub use prune::SegmentStart;
 pub use recover::{Cut, Recovery};

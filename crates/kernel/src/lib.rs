@@ -11,6 +11,7 @@ pub mod event; // every kind of entry
 pub mod id; // names: parsed at the edge, trusted inside
 pub mod json; // bounded, strict, canonical JSON
 pub mod judge; // what a bundle says about an action
+pub mod kinds; // the names of all kinds of entries
 pub mod money; // decimal text to integer minor units
 pub mod origin; // names of logs that go on after a restore
 pub mod ports; // what the engine needs from outside

@@ -28,6 +28,7 @@ use crate::payloads::Shelf;
 use crate::problem::Fault;
 use crate::sessions::Sessions;
 use crate::space::Space;
+use crate::understood;
 
 /// Bundles of which the text is kept for explanations.
 const BUNDLES_MAX: usize = 16;
@@ -49,7 +50,7 @@ pub(crate) struct App {
     /// Key of the workspace's log.
     pub(crate) verifier_key: String,
     /// Hashes of the log's tree, unless they are damaged.
-    pub(crate) hashes: Option<journal::Hashes>,
+    pub(crate) hashes: Option<Arc<journal::Hashes>>,
     /// Whether everybody may read the log.
     pub(crate) publish_log: bool,
     /// Witnesses of the log, where there are any.
@@ -111,6 +112,14 @@ impl App {
     pub(crate) fn checkpoint(&self) -> Option<String> {
         let cosigned = self.cosigning.as_ref().and_then(|cosigning| cosigning.trusted());
         cosigned.or_else(|| self.journal.checkpoint(self.log))
+    }
+
+    /// Writes down how far this program has read; without it the next start looks at more entries than it need to.
+    pub(crate) fn note_understood(&self) {
+        let logs = [(self.log, &*self.log_name), (self.platform.id, &*self.platform.name)];
+        if let Err(cause) = understood::note(&self.data, &*self.journal, &logs) {
+            tracing::warn!(%cause, "how far the journal was read could not be written down");
+        }
     }
 
     /// A row, as of the durable head.

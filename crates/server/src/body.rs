@@ -16,8 +16,9 @@ use serde_json::Value;
 use crate::codes::Code;
 use crate::problem::Fault;
 
-/// The longest that a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that a body may take to arrive. The router puts it beside each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience(pub(crate) Duration);
 
 /// Bytes beyond the limit that are taken in and thrown away before the answer.
 const THROWN_AWAY_MAX: usize = 16 << 20;
@@ -79,7 +80,8 @@ async fn read<T: DeserializeOwned>(request: Request, limits: Limits) -> Result<T
     if announced.is_some_and(|bytes| bytes > (limits.bytes_max + THROWN_AWAY_MAX) as u64) {
         return Err(too_large());
     }
-    let bytes = collect(body, limits.bytes_max, too_large).await?;
+    let patience = parts.extensions.get().copied().unwrap_or(Patience(crate::config::PATIENCE));
+    let bytes = collect(body, limits.bytes_max, patience, too_large).await?;
     let value = if bytes.is_empty() {
         Value::Object(serde_json::Map::new())
     } else {
@@ -97,7 +99,12 @@ async fn read<T: DeserializeOwned>(request: Request, limits: Limits) -> Result<T
 
 /// Reads a body. One that is too large is read on for a while and thrown away: who is still sending would see a broken
 /// connection instead of the answer.
-async fn collect(body: HttpBody, max: usize, too_large: impl Fn() -> Fault) -> Result<Vec<u8>, Fault> {
+async fn collect(
+    body: HttpBody,
+    max: usize,
+    Patience(patience): Patience,
+    too_large: impl Fn() -> Fault,
+) -> Result<Vec<u8>, Fault> {
     let unreadable =
         || Fault::new(Code::BodyUnreadable, "the body ended before it was complete", "send it again");
     let mut body = body.into_data_stream();
@@ -117,7 +124,7 @@ async fn collect(body: HttpBody, max: usize, too_large: impl Fn() -> Fault) -> R
         }
         if over == 0 { Ok(bytes) } else { Err(too_large()) }
     };
-    tokio::time::timeout(BODY_PATIENCE, reading).await.unwrap_or_else(|_| {
+    tokio::time::timeout(patience, reading).await.unwrap_or_else(|_| {
         Err(Fault::new(Code::RequestTimeout, "the body did not arrive in time", "send it again, faster"))
     })
 }

@@ -14,6 +14,8 @@ use crate::logs::PLATFORM_LOG;
 const PORT: u16 = 7400;
 /// Free bytes below which somebody is told, unless told otherwise: 1 GiB.
 pub(crate) const LOW_SPACE: u64 = 1 << 30;
+/// Who sends slower than this is cut off: each connection takes a place.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 /// Each round costs a flush of every witness.
 const WITNESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub witnesses: Option<tlog::Policy>,
     /// How often they are, at most.
     pub witness_interval: std::time::Duration,
+    /// The longest that the head of a request may take, its body, and that a connection may idle between requests.
+    pub patience: std::time::Duration,
     /// Bounds of the engine.
     pub limits: engine::Limits,
 }
@@ -71,6 +75,7 @@ impl Config {
             low_space: LOW_SPACE,
             witnesses: None,
             witness_interval: WITNESS_INTERVAL,
+            patience: PATIENCE,
             limits: engine::Limits::default(),
         }
     }

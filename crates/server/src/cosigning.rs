@@ -16,13 +16,12 @@ use std::time::Duration;
 
 use ::witness::{Next, read_answer};
 use anyhow::{Context as _, Result, bail};
-use journal::{Backend, LogId};
+use journal::{Backend, Hashes, LogId};
 use kernel::clock::{Clock, Millis};
 use tlog::{AddCheckpoint, Checkpoint, Note, Policy, VerifierKey, WitnessKey, with_signatures};
 use tokio_util::sync::CancellationToken;
 
 use self::post::Poster;
-use self::proof::Trees;
 use self::store::{Dispute, Store};
 
 /// Requests to one witness in one round: it may say once from where to begin.
@@ -46,9 +45,10 @@ pub(crate) struct Cosigning {
     poster: Poster,
     store: Store,
     journal: Arc<dyn Backend>,
+    /// Hashes of the log, unless they are damaged.
+    hashes: Option<Arc<Hashes>>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    trees: Mutex<Trees>,
 }
 
 struct Witness {
@@ -74,6 +74,7 @@ impl Cosigning {
         policy: &Policy,
         (log, key): (LogId, &VerifierKey),
         journal: Arc<dyn Backend>,
+        hashes: Option<Arc<Hashes>>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let policy = policy.clone().with_log(key.clone());
@@ -109,9 +110,9 @@ impl Cosigning {
             poster: Poster::new()?,
             store,
             journal,
+            hashes,
             clock,
             state: Mutex::new(state),
-            trees: Mutex::default(),
         })
     }
 
@@ -173,12 +174,13 @@ impl Cosigning {
     /// Shows the checkpoint of now to every witness that has not cosigned it.
     pub(crate) async fn round(self: &Arc<Self>) -> Result<()> {
         let Some(note) = self.journal.checkpoint(self.log) else { return Ok(()) };
-        let Some(size) = size_of(&note).filter(|size| *size > 0) else { return Ok(()) };
+        let Some(now) = claimed(&note).filter(|now| now.size() > 0) else { return Ok(()) };
+        let size = now.size();
         let before = self.state().latest.clone().filter(|(kept, _)| *kept == size).map(|(_, note)| note);
         let mut cosigned = before.clone().unwrap_or_else(|| note.clone());
         let missing = self.witnesses.iter().filter(|witness| !has_signed(&witness.key, &cosigned));
-        let shown = note.as_str();
-        let asked = missing.map(|witness| async move { (witness, self.ask(witness, shown, size).await) });
+        let shown = (note.as_str(), &now);
+        let asked = missing.map(|witness| async move { (witness, self.ask(witness, shown).await) });
         let answers = futures_util::future::join_all(asked).await;
         for (witness, answer) in answers {
             let now = self.clock.now().wall;
@@ -217,15 +219,21 @@ impl Cosigning {
     }
 
     /// One witness: its signature lines, or why there are none.
-    async fn ask(self: &Arc<Self>, witness: &Witness, note: &str, size: u64) -> Result<String, String> {
+    async fn ask(
+        self: &Arc<Self>,
+        witness: &Witness,
+        (note, now): (&str, &Checkpoint),
+    ) -> Result<String, String> {
+        let size = now.size();
         let mut old = self.state().seen.get(&witness.name).map_or(0, |seen| seen.size).min(size);
         for _ in 0..TRIES {
-            let this = self.clone();
+            let (this, now) = (self.clone(), now.clone());
             let proof = tokio::task::spawn_blocking(move || {
-                let mut trees = this.trees.lock().unwrap_or_else(PoisonError::into_inner);
-                trees.consistency(&*this.journal, this.log, old, size)
+                let hashes = this.hashes.as_ref().context("the hashes of the log are damaged")?;
+                proof::continues(hashes, &*this.journal, this.log, old, &now)
             });
-            let proof = proof.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+            let proof =
+                proof.await.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))?;
             let body = AddCheckpoint { old, proof, note: note.to_owned() }.encode();
             let (status, answer) = self.poster.post(&witness.url, body).await?;
             match read_answer(status, &answer, note, old, &witness.key) {
@@ -279,9 +287,12 @@ impl Cosigning {
     }
 }
 
+fn claimed(note: &str) -> Option<Checkpoint> {
+    Checkpoint::claimed(&Note::parse(note).ok()?).ok()
+}
+
 fn size_of(note: &str) -> Option<u64> {
-    let note = Note::parse(note).ok()?;
-    Some(Checkpoint::claimed(&note).ok()?.size())
+    Some(claimed(note)?.size())
 }
 
 fn has_signed(key: &WitnessKey, note: &str) -> bool {

@@ -39,6 +39,7 @@ mod space; // room on the disk
 mod sweep; // letting go of what is past its retention
 #[cfg(test)]
 mod tests;
+mod understood; // whether this program knows all that a data directory holds
 mod witness; // a witness of our own, over HTTP
 
 pub use apply::lint;
@@ -49,4 +50,5 @@ pub use rebuild::{Rebuilt, rebuild};
 pub use restore::{Point, RestorePlan, Restored, restore};
 pub use rotate::{rotate_log, rotate_root};
 pub use server::{Running, Server, serve};
+pub use understood::Unfit;
 pub use witness::{RunningWitness, WitnessConfig, serve_witness};

@@ -12,10 +12,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::body::Patience;
+
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
-/// The longest that the head of a request may take, and that a connection may idle between requests.
-const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// The largest head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The most headers.
@@ -27,9 +27,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) async fn listen(
     listener: TcpListener,
     router: Router,
+    patience: Duration,
     stop: CancellationToken,
     tracker: TaskTracker,
 ) {
+    let router = router.layer(axum::Extension(Patience(patience)));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
@@ -45,18 +47,18 @@ pub(crate) async fn listen(
         };
         let (router, stop) = (router.clone(), stop.clone());
         tracker.spawn(async move {
-            connection(stream, router, stop).await;
+            connection(stream, router, patience, stop).await;
             drop(place);
         });
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, patience: Duration, stop: CancellationToken) {
     // Answers are small and complete: waiting to fill a packet only adds delay.
     drop(stream.set_nodelay(true));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
+        .header_read_timeout(patience)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));

@@ -34,7 +34,7 @@ impl App {
     pub(crate) fn hashes(&self, size: u64) -> Result<&Hashes, Fault> {
         let hashes = self
             .hashes
-            .as_ref()
+            .as_deref()
             .ok_or_else(|| Fault::internal("the hashes of the log are damaged; health says more"))?;
         hashes.extend(&*self.journal, self.log, size, &mut |_, _| {}).map_err(Fault::internal)?;
         Ok(hashes)

@@ -12,9 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use journal::{Backend as _, Each, FileJournal, Lock, Options, Passing, Progress, Signer, Verified};
+use journal::{
+    Backend as _, Each, FileJournal, Lock, Options, Passing, Progress, Signer, Verified, VerifiedLog,
+};
 use kernel::clock::Millis;
 use kernel::event::{Entry, Event};
+use kernel::origin;
 use tlog::{Checkpoint, Hash, NOTE_BYTES_MAX, Note, Succession, Tree, VerifierKey};
 use vault::Vault;
 
@@ -26,7 +29,7 @@ use crate::{beside, logs};
 /// Where the keys lie until everything else is in place.
 const ASIDE: &str = "restoring";
 /// How an entry that names destroyed keys is known before it is parsed.
-const ERASED: &[u8] = b"\"subject.erased\"";
+const ERASED: [&[u8]; 2] = [b"\"subject.erased\"", b"\"retention.applied\""];
 
 /// What to restore where.
 #[derive(Clone, Debug)]
@@ -63,7 +66,7 @@ impl Point {
     fn keeps(self, entry: Passing<'_>) -> bool {
         match self {
             Self::End => true,
-            Self::Entry(last) => kernel::origin::base(entry.log) == logs::PLATFORM_LOG || entry.seq <= last,
+            Self::Entry(last) => origin::base(entry.log) == logs::PLATFORM_LOG || entry.seq <= last,
             Self::At(until) => Millis(entry.at) <= until,
         }
     }
@@ -95,11 +98,11 @@ pub fn restore(plan: &RestorePlan, progress: &mut dyn FnMut(Progress)) -> Result
     };
     let last = vault::last_key(keys)?;
     let checkpoints = checkpoints.iter().map(|file| Last::read(file)).collect::<Result<Vec<_>>>()?;
-    let sizes = checkpoints.iter().map(|last| (last.checkpoint.origin().to_owned(), last.checkpoint.size()));
+    let sizes = checkpoints.iter().map(|last| tree_of(last.checkpoint.origin(), last.checkpoint.size()));
     let mut found = Found { sizes: sizes.collect(), ..Found::default() };
     let verified = read(from, &mut found, progress)?;
     for last in &checkpoints {
-        last.is_held(&verified, &found.roots)?;
+        last.is_held(&verified, &found)?;
     }
     // A newer key would have the number of an older one, and open nothing, or be destroyed in its place.
     if found.last > last {
@@ -112,11 +115,20 @@ pub fn restore(plan: &RestorePlan, progress: &mut dyn FnMut(Progress)) -> Result
     }
     let mut entries_left_out = 0;
     if let Some(newer) = erasures_from {
-        let sizes = verified.logs.iter().map(|log| (log.name.clone(), log.size)).collect();
+        let sizes = verified.logs.iter().map(|log| tree_of(&log.name, log.size)).collect();
         let mut follow = Found { sizes, ..Found::default() };
         let whole = read(newer, &mut follow, progress)?;
         for log in verified.logs.iter().filter(|log| log.size > 0) {
-            if follow.roots.get(&log.name) != Some(&log.root) {
+            if let RootAt::Pruned(first) = follow.root_at(&whole, &log.name, log.size) {
+                bail!(
+                    "the entries of log `{}` before {first} were pruned in `{}`, so nothing shows that it continues the \
+                     backup, which has {}; take a newer backup, or one between the two for the erasures",
+                    log.name,
+                    newer.display(),
+                    log.size
+                );
+            }
+            if follow.root_at(&whole, &log.name, log.size) != RootAt::There(log.root) {
                 bail!(
                     "`{}` does not continue log `{}` of the backup: they are not of one history",
                     newer.display(),
@@ -203,13 +215,21 @@ impl Last {
     }
 
     /// Whether the backup has all that it vouches for.
-    fn is_held(&self, verified: &Verified, roots: &BTreeMap<String, Hash>) -> Result<()> {
+    fn is_held(&self, verified: &Verified, found: &Found) -> Result<()> {
         let (file, origin, size) = (self.file.display(), self.checkpoint.origin(), self.checkpoint.size());
-        let Some(log) = verified.logs.iter().find(|log| log.name == origin) else {
+        let named = |log: &&VerifiedLog| {
+            log.name == origin || log.former.iter().any(|change| change.old.name() == origin)
+        };
+        let Some(log) = verified.logs.iter().find(named) else {
             bail!("`{file}` is of the log `{origin}`, which the backup does not have");
         };
         let key = VerifierKey::parse(&log.vkey).context("the backup's key is not a key")?;
-        key.open(&self.note).with_context(|| format!("`{file}` is not signed by the key of the log"))?;
+        let former = log.former.iter().find(|change| change.old.open(&self.note).is_ok());
+        if former.is_none() {
+            key.open(&self.note).with_context(|| {
+                format!("`{file}` is not signed by the key of the log, nor by one that it had before")
+            })?;
+        }
         if size > log.size {
             bail!(
                 "the backup has {} entries of the log `{origin}`, and {size} were signed for: {} are missing; take a \
@@ -218,11 +238,30 @@ impl Last {
                 size - log.size
             );
         }
-        if size > 0 && roots.get(origin) != Some(self.checkpoint.root()) {
-            bail!("`{file}` is of another history of the log `{origin}` than the backup");
+        // INVARIANT: a key that handed its log over vouches for no tree beyond that.
+        if let Some(change) = former.filter(|change| size > change.size) {
+            bail!(
+                "`{file}` vouches for {size} entries, and its key had the log of the backup until entry {}: what came \
+                 after it there is of another history",
+                change.size
+            );
         }
-        Ok(())
+        match found.root_at(verified, origin, size) {
+            RootAt::There(root) if root == *self.checkpoint.root() => Ok(()),
+            RootAt::Pruned(first) => bail!(
+                "`{file}` vouches for {size} entries of the log `{origin}`, and those before {first} were pruned: it \
+                 shows nothing about the backup any more; give a newer checkpoint"
+            ),
+            RootAt::There(_) | RootAt::Beyond => {
+                bail!("`{file}` is of another history of the log `{origin}` than the backup")
+            }
+        }
     }
+}
+
+/// Names the first entries of a log, as many as this, whatever origin it had then.
+fn tree_of(log: &str, size: u64) -> (String, u64) {
+    (origin::base(log).to_owned(), size)
 }
 
 fn cannot_read(dir: &Path) -> String {
@@ -245,28 +284,66 @@ struct Found {
     erased: BTreeSet<u64>,
     /// The highest key that sealed something, or was destroyed.
     last: u64,
-    /// Where the root of a log is wanted.
-    sizes: BTreeMap<String, u64>,
+    /// Where the roots of logs are wanted.
+    sizes: BTreeSet<(String, u64)>,
     /// The roots there.
-    roots: BTreeMap<String, Hash>,
+    roots: BTreeMap<(String, u64), Hash>,
     /// The first erasure that could not be understood.
     problem: Option<String>,
 }
 
+/// The root of the first entries of a log.
+#[derive(Debug, PartialEq, Eq)]
+enum RootAt {
+    There(Hash),
+    /// Entries up to this one were pruned, and the root lies before it.
+    Pruned(u64),
+    /// The log has fewer, or there is none of this name.
+    Beyond,
+}
+
+impl Found {
+    fn root_at(&self, verified: &Verified, log: &str, size: u64) -> RootAt {
+        let tree = tree_of(log, size);
+        if size == 0 {
+            return RootAt::There(tlog::empty_root());
+        }
+        if let Some(root) = self.roots.get(&tree) {
+            return RootAt::There(*root);
+        }
+        let known = verified.logs.iter().find(|known| origin::base(&known.name) == tree.0);
+        match known.and_then(|known| known.pruned.as_ref()) {
+            Some(pruned) if pruned.first == size => RootAt::There(pruned.root),
+            Some(pruned) if pruned.first > size => RootAt::Pruned(pruned.first),
+            _ => RootAt::Beyond,
+        }
+    }
+
+    fn destroyed(&mut self, keys: Vec<i64>) {
+        for key in keys.into_iter().filter_map(|key| u64::try_from(key).ok()) {
+            self.last = self.last.max(key);
+            let _new = self.erased.insert(key);
+        }
+    }
+}
+
 impl Each for Found {
     fn entry(&mut self, log: &str, tree: &Tree, bytes: &[u8]) {
-        if self.sizes.get(log) == Some(&tree.size()) {
-            let _earlier = self.roots.insert(log.to_owned(), tree.root());
+        if !self.sizes.is_empty() {
+            let here = tree_of(log, tree.size());
+            if self.sizes.contains(&here) {
+                let _earlier = self.roots.insert(here, tree.root());
+            }
         }
-        // Few entries erase: the others are not parsed.
-        if !bytes.windows(ERASED.len()).any(|window| window == ERASED) {
+        // Few entries destroy keys: the others are not parsed.
+        if !ERASED.iter().any(|kind| bytes.windows(kind.len()).any(|window| window == *kind)) {
             return;
         }
         match Entry::decode(bytes) {
-            Ok(Entry { event: Event::SubjectErased { keys, .. }, .. }) => {
-                for key in keys.into_iter().filter_map(|key| u64::try_from(key).ok()) {
-                    self.last = self.last.max(key);
-                    let _new = self.erased.insert(key);
+            Ok(Entry { event: Event::SubjectErased { keys, .. }, .. }) => self.destroyed(keys),
+            Ok(Entry { event: Event::RetentionApplied { lapsed, .. }, .. }) => {
+                for subject in lapsed {
+                    self.destroyed(subject.keys);
                 }
             }
             Ok(_) => {}

@@ -32,13 +32,15 @@ use crate::offline::make_private;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
 use crate::space::{self, Space};
-use crate::{base, bundle, listen, proofs, routes, sweep};
+use crate::{base, bundle, listen, proofs, routes, sweep, understood};
 
 /// The views' file in the data directory.
 pub(crate) const VIEWS_FILE: &str = "views.db";
 /// Entries, and their bytes, that are looked at at once for whose key sealed what.
 const LEARN_ENTRIES: usize = 1_000;
 const LEARN_BYTES: usize = 8 << 20;
+/// What Linux sends for a write beyond the limit of the size of files (`SIGXFSZ`).
+const FILE_SIZE_SIGNAL: i32 = 25;
 /// How long the end waits for what is under way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -95,7 +97,7 @@ struct Ground {
     name: String,
     platform: Log,
     /// Hashes of the workspace's log, unless they are damaged.
-    hashes: Option<journal::Hashes>,
+    hashes: Option<Arc<journal::Hashes>>,
     verifier_key: String,
     first: bool,
     notes: Vec<String>,
@@ -127,6 +129,7 @@ impl Server {
                 policy,
                 (log, &key),
                 journal.clone(),
+                hashes.clone(),
                 clock.clone(),
             )?)),
             _ => None,
@@ -210,6 +213,7 @@ impl Server {
             notes,
         });
         app.look_at_space();
+        app.note_understood();
         let tracker = TaskTracker::new();
         if let Some(cosigning) = app.cosigning.clone() {
             tracker.spawn(cosigning.run(config.witness_interval, app.stop.clone()));
@@ -219,7 +223,7 @@ impl Server {
         let local = LocalFile::write(&config.data, &url, &token, config.root_key_path().ok().as_deref())?;
         tracker.spawn(space::watch(app.clone()));
         tracker.spawn(sweep::sweep(app.clone()));
-        tracker.spawn(listen::listen(listener, router, app.stop.clone(), tracker.clone()));
+        tracker.spawn(listen::listen(listener, router, config.patience, app.stop.clone(), tracker.clone()));
         Ok(Running { addr, url, token, first_link, app, vault, local, tracker })
     }
 }
@@ -232,8 +236,10 @@ impl Running {
         drop(tokio::time::timeout(CLOSE_PATIENCE, self.tracker.wait()).await);
         self.app.engine.close(CLOSE_PATIENCE).await;
         self.app.connectors.shutdown().await;
-        let (journal, vault, log) = (self.app.journal.clone(), self.vault.clone(), self.app.log);
+        let (app, vault) = (self.app.clone(), self.vault.clone());
+        let (journal, log) = (self.app.journal.clone(), self.app.log);
         tokio::task::spawn_blocking(move || -> Result<()> {
+            app.note_understood();
             vault.flush(journal.head(log).size)?;
             journal.close()?;
             Ok(())
@@ -259,6 +265,8 @@ fn as_journal(journal: &Arc<dyn Backend>) -> Arc<dyn journal::Journal> {
 }
 
 fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Result<Ground> {
+    // INVARIANT: nothing was written until here.
+    understood::check(&config.data)?;
     make_private(&config.data)?;
     let mut notes = vec![];
     let on_fatal: journal::OnFatal = Arc::new(|cause| {
@@ -272,7 +280,12 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
     )?;
     if let Some(cut) = &recovery.cut {
         tracing::warn!(?cut, "a torn tail of the journal was cut");
-        notes.push(format!("A torn tail of the journal was cut at the start: {cut:?}."));
+        let journal::Cut { bytes, torn_file, why, .. } = cut;
+        notes.push(format!(
+            "The last {bytes} bytes of the journal were not whole and were cut at the start ({why}). No signed checkpoint \
+             vouched for them. They are kept in `{}`; look at the disk if the machine did not stop.",
+            torn_file.display()
+        ));
     }
     let root = config.root_key(Some(&**entropy))?;
     let vault = Arc::new(Vault::open(&config.data, root, entropy.clone())?);
@@ -289,7 +302,7 @@ fn open(config: &Config, entropy: &Arc<dyn Entropy>, clock: &dyn Clock) -> Resul
     }
     let front = first_entry(&*journal, log)?;
     let hashes = match proofs::open(&config.data, &*journal, (log, &name), front) {
-        Ok(hashes) => Some(hashes),
+        Ok(hashes) => Some(Arc::new(hashes)),
         Err(error) => {
             tracing::error!(%error, "there are no proofs of the log");
             notes.push(format!("There are no proofs of the log: {error}."));

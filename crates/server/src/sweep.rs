@@ -22,7 +22,10 @@ pub(crate) async fn sweep(app: Arc<App>) {
         pause = EVERY;
         // Else the next start would have all of them to make.
         let keeper = app.clone();
-        let hashed = move || keeper.hashes(keeper.journal.head(keeper.log).size).map(drop);
+        let hashed = move || {
+            keeper.note_understood();
+            keeper.hashes(keeper.journal.head(keeper.log).size).map(drop)
+        };
         if let Ok(Err(fault)) = tokio::task::spawn_blocking(hashed).await {
             tracing::error!(error = fault.detail, "the hashes of the log could not be brought up to date");
         }

@@ -12,8 +12,12 @@ mod matrix; // who may do what
 mod openapi; // the copy of the description
 mod origin; // other keys, other origins
 mod prune; // segments that go
+mod resolve; // what only a person can settle
 mod retention; // what is past its retention is let go
 mod room; // at the quota
+mod slow; // clients that trickle
 mod steps; // what a run need not do again
 mod stories; // the life of an action over REST
+mod torn; // what a crash left of the journal
+mod upgrade; // what another version left
 mod world; // the server under test

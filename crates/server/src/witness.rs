@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::PATIENCE;
 use crate::listen;
 
 /// Requests under way at once: each waits for the disk, one after the other.
@@ -102,7 +103,7 @@ impl RunningWitness {
             .route("/healthz", get(health))
             .with_state(desk);
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-        tracker.spawn(listen::listen(listener, router, stop.clone(), tracker.clone()));
+        tracker.spawn(listen::listen(listener, router, PATIENCE, stop.clone(), tracker.clone()));
         Ok(Self { addr, verifier_key, stop, tracker })
     }
 

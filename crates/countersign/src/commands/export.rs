@@ -57,7 +57,10 @@ pub(super) async fn run(global: &Global, dir: PathBuf, out: &Out) -> Result<()> 
             .value(&json!({ "log": log, "size": size, "from": before, "files": written, "pruned": pruned }));
     }
     if pruned > 0 {
-        out.line(out.warn(&format!("{pruned} bundles of entries were pruned and are not there")))?;
+        out.line(out.warn(&format!(
+            "{pruned} bundles hold entries that were pruned, and are not there: their hashes are, and so is the entry that \
+             says so"
+        )))?;
     }
     out.line(format!(
         "{} log {}: {size} entries, {written} files written",

@@ -1,16 +1,15 @@
 //! `countersign verify --log`: a published log (C2SP tlog-tiles), from a server or a folder, trusting nobody but the policy.
 
+mod entries; // each one where its tree has it, or pruned on record
+
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use indicatif::ProgressBar;
-use kernel::event::Entry;
-use kernel::origin;
 use serde_json::json;
 use tlog::{
-    Checkpoint, Hash, NOTE_BYTES_MAX, Note, Rejected, StoreError, Succession, TILE_WIDTH, Tile, TileSource,
-    Trusted, VerifiedTiles, consistency, verify_consistency,
+    Checkpoint, Hash, NOTE_BYTES_MAX, Note, Rejected, StoreError, Succession, Tile, TileSource, Trusted,
+    VerifiedTiles, consistency, verify_consistency,
 };
 use tokio::runtime::Runtime;
 
@@ -34,8 +33,14 @@ enum Place {
 
 /// Why a part of the log could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-struct NotHad(String);
+enum NotHad {
+    /// The place answers, and has no such file.
+    #[error("there is no `{0}`")]
+    Missing(String),
+    /// The place could not be asked, or its answer not be read.
+    #[error("{0}")]
+    Failed(String),
+}
 
 impl Place {
     fn open(global: &Global, place: &str) -> Result<Self> {
@@ -77,8 +82,9 @@ impl TileSource for &Place {
     type Error = NotHad;
 
     fn fetch(&self, tile: &Tile) -> Result<Vec<u8>, NotHad> {
-        let had = |name: &str| self.get(name, TILE_BYTES_MAX).map_err(|error| NotHad(format!("{error:#}")));
-        let missing = || NotHad(format!("there is no `{tile}`"));
+        let had =
+            |name: &str| self.get(name, TILE_BYTES_MAX).map_err(|error| NotHad::Failed(format!("{error:#}")));
+        let missing = || NotHad::Missing(tile.to_string());
         match had(&tile.to_string())? {
             Some(bytes) => Ok(bytes),
             // A log may delete a partial tile once there is a full one.
@@ -95,8 +101,8 @@ impl TileSource for &Place {
 struct Seen {
     trusted: Trusted,
     since: Option<Checkpoint>,
-    /// Entries that were read.
-    read: Option<u64>,
+    /// The entries, if they were asked for.
+    read: Option<entries::Read>,
     /// How its key follows from one that is trusted.
     changes: Vec<Succession>,
 }
@@ -148,7 +154,7 @@ pub(super) fn verify(
     if let Some(kept) = &since {
         continues(&tiles, kept, size, &root)?;
     }
-    let read = if all { Some(read_all(&tiles, now.checkpoint.origin(), out)?) } else { None };
+    let read = if all { Some(entries::read(&tiles, now.checkpoint.origin(), out)?) } else { None };
     show(&Seen { trusted: now, since, read, changes }, out)
 }
 
@@ -223,27 +229,6 @@ fn continues(tiles: &VerifiedTiles<&Place>, kept: &Checkpoint, size: u64, root: 
     Err(fork(what).into())
 }
 
-fn read_all(tiles: &VerifiedTiles<&Place>, log: &str, out: &Out) -> Result<u64> {
-    let bar = if out.json { ProgressBar::hidden() } else { ProgressBar::new(tiles.size()) };
-    let mut next = 0;
-    for bundle in 0..tiles.size().div_ceil(TILE_WIDTH) {
-        for bytes in tiles.entries(bundle).map_err(|why| broken(&why))? {
-            let entry = Entry::decode(&bytes);
-            if entry
-                .as_ref()
-                .map_or(true, |entry| entry.seq != next || origin::base(&entry.log) != origin::base(log))
-            {
-                let what = format!("entry {next} of the log is not an entry of this version");
-                return Err(Failure::refused(what).code("log_damaged").hint("use a newer version").into());
-            }
-            next += 1;
-        }
-        bar.set_position(next);
-    }
-    bar.finish_and_clear();
-    Ok(next)
-}
-
 fn show(seen: &Seen, out: &Out) -> Result<()> {
     let checkpoint = &seen.trusted.checkpoint;
     let (log, size) = (checkpoint.origin(), checkpoint.size());
@@ -254,7 +239,12 @@ fn show(seen: &Seen, out: &Out) -> Result<()> {
         return out.value(&json!({
             "verified": true, "log": log, "size": size, "root": root, "seen_by": seen_by,
             "keys": seen.changes.iter().map(|change| change.new.encode()).collect::<Vec<_>>(),
-            "since": seen.since.as_ref().map(Checkpoint::size), "entries_read": seen.read,
+            "since": seen.since.as_ref().map(Checkpoint::size),
+            "entries_read": seen.read.as_ref().map(|read| read.entries),
+            "pruned": seen.read.as_ref().and_then(|read| read.pruned).map(|pruned| json!({
+                "entries": pruned.size, "said_by": pruned.seq,
+                "not_shown": seen.read.as_ref().map(|read| read.beside),
+            })),
         }));
     }
     out.line(format!("log {}: {size} entries", visible(log)))?;
@@ -277,8 +267,20 @@ fn show(seen: &Seen, out: &Out) -> Result<()> {
         Some(kept) => out.line(format!("  same history: it grew from {} to {size} entries", kept.size()))?,
         None => {}
     }
-    let what = match seen.read {
-        Some(read) => format!("{read} entries read, each where its tree has it"),
+    if let Some((read, pruned)) = seen.read.as_ref().and_then(|read| Some((read, read.pruned?))) {
+        out.line(format!(
+            "  pruned: the first {} entries; entry {} of the log says so, and the tree has the root that it names",
+            pruned.size, pruned.seq
+        ))?;
+        if read.beside > 0 {
+            out.line(format!(
+                "    {} more are not shown: they share a bundle with pruned ones",
+                read.beside
+            ))?;
+        }
+    }
+    let what = match &seen.read {
+        Some(read) => format!("{} entries read, each where its tree has it", read.entries),
         None => "the checkpoint, and the tiles that its root needs (--all reads every entry)".to_owned(),
     };
     out.line(format!("{} {what}", out.good("verified:")))

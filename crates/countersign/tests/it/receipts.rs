@@ -5,7 +5,8 @@ use std::path::Path;
 use journal::conformance::TestSigner;
 use kernel::actor::Actor;
 use kernel::clock::Millis;
-use kernel::event::{Entry, Event};
+use kernel::digest::Digest;
+use kernel::event::{Entry, Event, Pruned};
 use tlog::{Checkpoint, Levels, Tile, VerifierKey, encode_bundle, leaf_hash, sign, tiles};
 
 use crate::approvals::play;
@@ -52,19 +53,31 @@ fn a_receipt_proves_its_entry_when_the_server_is_gone() {
 const LOG: &str = "log.example/shop";
 
 fn entry(seq: u64, of: &str) -> Vec<u8> {
-    let event = Event::LogStarted { format: 1, verifier_key: of.to_owned() };
+    telling(seq, Event::LogStarted { format: 1, verifier_key: of.to_owned() })
+}
+
+fn telling(seq: u64, event: Event) -> Vec<u8> {
     let at = Millis(1_700_000_000_000);
     let (log, commits) = (LOG.to_owned(), std::collections::BTreeMap::new());
     Entry { v: 1, log, seq, at, run: None, actor: Actor::Server, cause: None, event, commits }.encode()
 }
 
-/// Writes a log of so many entries into a folder, as C2SP tlog-tiles has it.
-fn publish(dir: &Path, size: u64, of: impl Fn(u64) -> &'static str) {
-    let entries: Vec<Vec<u8>> = (0..size).map(|seq| entry(seq, of(seq))).collect();
+fn levels(entries: &[Vec<u8>]) -> Levels {
     let mut levels = Levels::default();
-    for entry in &entries {
+    for entry in entries {
         levels.push(leaf_hash(entry));
     }
+    levels
+}
+
+/// Writes a log of so many entries into a folder, as C2SP tlog-tiles has it.
+fn publish(dir: &Path, size: u64, of: impl Fn(u64) -> &'static str) {
+    publish_entries(dir, &(0..size).map(|seq| entry(seq, of(seq))).collect::<Vec<_>>());
+}
+
+fn publish_entries(dir: &Path, entries: &[Vec<u8>]) {
+    let size = entries.len() as u64;
+    let levels = levels(entries);
     let write = |name: &str, bytes: &[u8]| {
         let path = dir.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -137,6 +150,63 @@ fn a_published_log_is_held_against_what_was_kept() {
     assert!(stranger.contains("code: log_untrusted") && stranger.ends_with("exit 1\n"), "{stranger}");
     let nowhere = countersign().args(["verify", "--log", "/nowhere", "--policy", &policy]).output().unwrap();
     assert!(transcript(&nowhere).ends_with("exit 2\n"));
+}
+
+#[test]
+fn what_was_pruned_is_told_by_the_log_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (log, kept, policy) = (path("log"), path("kept"), path("trust.policy"));
+    let key = VerifierKey::of(&*TestSigner::new(LOG, 1)).encode();
+    std::fs::write(&policy, format!("log {key}\nquorum none\n")).unwrap();
+    let verify = |arguments: &[&str]| {
+        let mut command = countersign();
+        command.args(["verify", "--log", &log, "--policy", &policy, "--all"]).args(arguments);
+        transcript(&command.output().unwrap())
+    };
+    let take = |bundle: u64| {
+        let full = Tile::entries(bundle, 256).unwrap();
+        std::fs::remove_file(Path::new(&log).join(full.to_string())).unwrap();
+    };
+    let mut entries: Vec<Vec<u8>> = (0..1_000).map(|seq| entry(seq, "one")).collect();
+    publish_entries(Path::new(&log), &entries[..200]);
+    std::fs::copy(format!("{log}/checkpoint"), &kept).unwrap();
+    let says = |size: u64, of: u64| {
+        let root = Digest(tlog::root(&levels(&entries[..300]), of).unwrap());
+        Event::JournalPruned(Pruned { first: 9, size, root, base: None })
+    };
+    let (half, record, lie) = (says(100, 100), says(300, 300), says(300, 299));
+
+    // Somebody says it with another root, or of entries that come later: nobody believes it.
+    for (at, said) in [(900, lie), (200, record.clone())] {
+        entries[at] = telling(at as u64, said);
+        publish_entries(Path::new(&log), &entries);
+        take(0);
+        let gap = verify(&[]);
+        assert!(gap.contains("code: log_incomplete") && gap.ends_with("exit 1\n"), "{gap}");
+        entries[at] = entry(at as u64, "one");
+    }
+    entries[700] = telling(700, half);
+    entries[900] = telling(900, record);
+    publish_entries(Path::new(&log), &entries);
+    let whole = verify(&[]);
+    assert!(whole.contains("1000 entries read") && !whole.contains("pruned"), "nothing is missing: {whole}");
+    take(0);
+    take(1);
+    let told = verify(&["--since", &kept]);
+    assert!(told.contains("it grew from 200 to 1000 entries"), "{told}");
+    assert!(told.contains("pruned: the first 300 entries; entry 900 of the log says so"), "{told}");
+    assert!(told.contains("212 more are not shown"), "{told}");
+    assert!(told.contains("488 entries read") && told.ends_with("exit 0\n"), "{told}");
+    let json = verify(&["--json"]);
+    assert!(json.contains("\"said_by\": 900") || json.contains("\"said_by\":900"), "{json}");
+
+    take(2);
+    let gap = verify(&[]);
+    assert!(
+        gap.contains("code: log_incomplete") && gap.ends_with("exit 1\n"),
+        "beyond what was pruned: {gap}"
+    );
 }
 
 #[test]

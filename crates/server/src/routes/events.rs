@@ -77,15 +77,16 @@ async fn missed(app: &Arc<App>, last: u64) -> Result<(VecDeque<Entry>, bool), Fa
     Ok((entries, false))
 }
 
-struct Following {
+struct Following<P> {
     live: Receiver<Arc<Entry>>,
     missed: VecDeque<Entry>,
     lagged: bool,
     next: u64,
-    _place: Place,
+    /// Held as long as somebody follows.
+    _place: P,
 }
 
-fn lines(state: Following) -> impl Stream<Item = Result<Line, Infallible>> {
+fn lines<P>(state: Following<P>) -> impl Stream<Item = Result<Line, Infallible>> {
     stream::unfold(Some(state), |state| async move {
         let mut state = state?;
         if std::mem::take(&mut state.lagged) {
@@ -157,5 +158,49 @@ impl Drop for Place {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(streams.remove(&self.who)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::actor::Actor;
+    use kernel::clock::Millis;
+
+    use super::*;
+
+    /// The stream over these live entries, of which as many are kept for a slow reader as `room` says.
+    async fn told(room: usize, entries: u64, lagged: bool) -> String {
+        let (send, live) = tokio::sync::broadcast::channel(room);
+        for seq in 0..entries {
+            let event = Event::LogStarted { format: 1, verifier_key: String::new() };
+            let (log, commits) = (String::new(), std::collections::BTreeMap::new());
+            let entry = Entry {
+                v: 1,
+                log,
+                seq,
+                at: Millis(0),
+                run: None,
+                actor: Actor::Server,
+                cause: None,
+                event,
+                commits,
+            };
+            send.send(Arc::new(entry)).unwrap();
+        }
+        drop(send);
+        let state = Following { live, missed: VecDeque::new(), lagged, next: 0, _place: () };
+        let body = Sse::new(lines(state)).into_response().into_body();
+        let text = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let lines = std::str::from_utf8(&text).unwrap().lines();
+        let told = lines.filter(|line| line.starts_with("event: ") || line.starts_with("id: "));
+        told.collect::<Vec<_>>().join(" ")
+    }
+
+    #[tokio::test]
+    async fn who_reads_too_slowly_is_told_that_something_was_left_out() {
+        assert_eq!(told(4, 2, false).await, "event: entry id: 0 event: entry id: 1");
+        let lagged = "event: lagged event: entry id: 3 event: entry id: 4";
+        assert_eq!(told(2, 5, false).await, lagged, "told once, then the entries that are left");
+        assert_eq!(told(4, 1, true).await, "event: lagged event: entry id: 0", "after a long break");
     }
 }

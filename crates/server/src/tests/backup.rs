@@ -6,7 +6,8 @@ use kernel::clock::Millis;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::world::{World, start};
+use super::retention::Story;
+use super::world::{World, config, start};
 use crate::backup::backup_at;
 use crate::{BackedUp, BackupPlan, Config, RestorePlan, Restored, restore, rotate_root};
 
@@ -105,6 +106,33 @@ async fn what_waits_is_approved_after_a_restore_and_what_was_erased_stays_so() {
     assert_eq!(yes.status, 200, "{:#}", yes.body);
     let done = world.get(&format!("/v1/actions/{action}?wait_ms=20000"), &agent).await;
     assert_eq!((done.text("status").as_str(), world.calls()), ("confirmed", 1), "{:#}", done.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_retention_let_go_stays_so_after_a_restore() {
+    let mut story = Story::begin().await;
+    let (run, actions) = story.run(&story.pilot, "short", &["W-gone"]).await;
+    story.finish(&story.pilot, &run).await;
+    let (_, open) = story.run(&story.pilot, "open", &["W-open"]).await;
+    let places = tempfile::tempdir().unwrap();
+    let first_keys = back_up(&story.world, places.path(), 0).keys.unwrap();
+    story.day(31);
+    assert_eq!(story.apply().await["runs"], 1);
+    let (newer, told) = restored(&story.world, places.path(), &first_keys, true);
+    assert!(told.unwrap().keys_destroyed > 0, "the newer journal says what was let go");
+    back_up(&story.world, places.path(), 31);
+    let (own, told) = restored(&story.world, places.path(), &first_keys, false);
+    assert!(told.unwrap().keys_destroyed > 0, "so does the backup itself");
+    story.stop().await;
+    for dir in [newer, own] {
+        // On the day of the backup nothing is due, so no sweep does it.
+        story.day(0);
+        let server = crate::Server::start_at(config(&dir), story.clock.clone()).await.unwrap();
+        std::mem::replace(&mut story.world.server, server).shutdown().await.unwrap();
+        assert!(!story.tells(&actions[0], "W-gone").await);
+        assert!(story.tells(&open[0], "W-open").await);
+        story.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

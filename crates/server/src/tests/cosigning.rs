@@ -8,9 +8,11 @@ use serde_json::json;
 use tempfile::TempDir;
 use tlog::{Policy, VerifierKey};
 
-use super::world::{World, start_with};
+use super::prune::{ONE_DAY, SMALL};
+use super::retention::Story;
+use super::world::{World, config, start_with};
 use crate::cosigning::Cosigning;
-use crate::{Config, RunningWitness, WitnessConfig};
+use crate::{Config, RunningWitness, Server, WitnessConfig};
 
 /// A witness of one log on a directory.
 async fn witness(dir: &TempDir, name: &str, log: &str) -> RunningWitness {
@@ -217,4 +219,75 @@ async fn what_a_witness_answers_is_not_believed() {
         drop(cosigning);
         drop(log_key(&mut world).await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn witnesses_go_on_over_a_prune_and_a_restart() {
+    let mut story = Story::begin_with(ONE_DAY, "standard", SMALL).await;
+    let homes = tempfile::tempdir().unwrap();
+    let one = witness(&homes, "one", &story.world.server.app().verifier_key).await;
+    let policy = Policy::parse(format!("{}quorum one\n", line(&one, "one")).as_bytes()).unwrap();
+    let mut sizes = vec![];
+    for life in ["before the prune", "pruned meanwhile", "pruned before it starts", "once more"] {
+        story.stop().await;
+        let hour = std::time::Duration::from_hours(1);
+        let config = config(&story.world.dir);
+        let config = Config {
+            segment_bytes: SMALL,
+            witnesses: Some(policy.clone()),
+            witness_interval: hour,
+            ..config
+        };
+        let server = Server::start_at(config, story.clock.clone()).await.unwrap();
+        std::mem::replace(&mut story.world.server, server).shutdown().await.unwrap();
+        for name in 0..8 {
+            let (run, _) = story.run(&story.desk, &format!("{life} {name}"), &["W-a", "W-b", "W-c"]).await;
+            story.finish(&story.desk, &run).await;
+        }
+        if life == "pruned meanwhile" {
+            story.day(3);
+            story.apply_folder("Another title", ONE_DAY, "standard").await;
+            story.apply().await;
+            let (segments, first) = story.prune(false).await;
+            assert!(segments > 0 && first > 0, "{segments} segments before entry {first}");
+        }
+        let app = story.world.server.app();
+        app.journal.checkpoint_now().unwrap();
+        let cosigning = app.cosigning.clone().unwrap();
+        cosigning.round().await.unwrap();
+        let seen = cosigning.witnesses()["one"].clone();
+        assert_eq!((seen.failing, cosigning.disputes()), (None, 0), "{life}");
+        assert_eq!(seen.size, story.world.server.entries(), "{life}");
+        sizes.push(seen.size);
+    }
+    assert!(sizes.is_sorted(), "{sizes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_hashes_are_no_second_history() {
+    let mut world = World::shop().await;
+    let agent = world.agent().await;
+    let run = world.run(&agent).await;
+    let key = log_key(&mut world).await;
+    let homes = tempfile::tempdir().unwrap();
+    let one = witness(&homes, "one", &key).await;
+    let cosigning = watched(&mut world, &format!("{}quorum one\n", line(&one, "one"))).await;
+    grow(&world, &agent, &run, "1").await;
+    cosigning.round().await.unwrap();
+    assert_eq!(cosigning.witnesses()["one"].failing, None);
+    grow(&world, &agent, &run, "2").await;
+    let app = world.server.app();
+    app.hashes(app.journal.head(app.log).size).unwrap();
+    let tiles = world.dir.path().join("data/tiles/main/0");
+    let mut hashes = std::fs::read(&tiles).unwrap();
+    hashes[40] ^= 1;
+    std::fs::write(&tiles, &hashes).unwrap();
+    cosigning.round().await.unwrap();
+    let (_, why) = cosigning.witnesses()["one"].failing.clone().unwrap();
+    assert!(why.contains("are damaged"), "{why}");
+    assert_eq!(cosigning.disputes(), 0, "a proof that does not hold would be an alarm");
+    hashes[40] ^= 1;
+    std::fs::write(&tiles, &hashes).unwrap();
+    cosigning.round().await.unwrap();
+    assert_eq!(cosigning.witnesses()["one"].failing, None);
 }

@@ -1,12 +1,19 @@
 //! Erasing a subject: the content is gone from every answer and every file, everything else stays, and proof holds.
 
+use std::io::Write;
 use std::path::Path;
+use std::sync::{LazyLock, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use kernel::clock::Millis;
+use kernel::event::{Entry, Event};
 use serde_json::json;
+use tlog::{Checkpoint, Note, Tile};
 
 use super::world::{World, start};
+use crate::backup::backup_at;
+use crate::{BackupPlan, RestorePlan, restore};
 
 /// What must be gone, and nothing else has in it.
 const CANARY: &str = "Zülal-7f3a \"quoted\"";
@@ -47,12 +54,105 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 /// Files of the data directory in which the text stands, in any encoding.
 fn told_in(dir: &Path, text: &str) -> Vec<String> {
     let encodings = encodings(text);
-    let holds = |path: &std::path::PathBuf| {
-        // A running server's drafts come and go.
-        let bytes = std::fs::read(path).unwrap_or_default();
-        encodings.iter().any(|text| bytes.windows(text.len()).any(|window| window == text))
-    };
+    // A running server's drafts come and go.
+    let holds = |path: &std::path::PathBuf| tells(&encodings, &std::fs::read(path).unwrap_or_default());
     files(dir).iter().filter(|path| holds(path)).map(|path| path.display().to_string()).collect()
+}
+
+/// Whether the text stands in these bytes, in any encoding.
+fn tells(encodings: &[Vec<u8>], bytes: &[u8]) -> bool {
+    // Room that was made ahead is long.
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let bytes = &bytes[..end];
+    encodings.iter().any(|text| bytes.windows(text.len()).any(|window| window == text))
+}
+
+/// Lines of the log at every level: how many there were, and those in which the canary stands.
+static SAID: Mutex<(u64, Vec<String>)> = Mutex::new((0, vec![]));
+
+/// Where the log goes.
+struct Said;
+
+impl Write for Said {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        static CANARIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| encodings(CANARY));
+        let mut said = SAID.lock().unwrap();
+        said.0 += 1;
+        if tells(&CANARIES, line) {
+            said.1.push(String::from_utf8_lossy(line).into_owned());
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Listens to the log from now on; what other tests say is heard, too.
+fn listen() {
+    let level = tracing::level_filters::LevelFilter::TRACE;
+    drop(tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(|| Said).try_init());
+    tracing::info!(title = CANARY, "the canary");
+    tracing::info!(title = ?CANARY, "the canary");
+    let (_, heard) = std::mem::take(&mut *SAID.lock().unwrap());
+    assert_eq!(heard.len(), 2, "what is said is heard: {heard:?}");
+}
+
+/// Writes into a folder what outsiders can read of the log: checkpoint, tiles, entries, and a receipt for each.
+async fn publish(world: &World, dir: &Path) {
+    let token = world.token();
+    let bytes = async |path: &str| {
+        let got = world.request(reqwest::Method::GET, path).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(got.status().as_u16(), 200, "{path}");
+        got.bytes().await.unwrap()
+    };
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    world.server.app().journal.checkpoint_now().unwrap();
+    let note = bytes("/log/main/checkpoint").await;
+    write("checkpoint", &note);
+    let note = Note::parse(std::str::from_utf8(&note).unwrap()).unwrap();
+    let size = Checkpoint::claimed(&note).unwrap().size();
+    for tile in tlog::tiles(0, size) {
+        write(&tile.to_string(), &bytes(&format!("/log/main/{tile}")).await);
+        if tile.level() == 0 {
+            let bundle = Tile::entries(tile.index(), tile.width()).unwrap();
+            let entries = bytes(&format!("/log/main/{bundle}")).await;
+            assert!(tells(&[b"action.proposed".to_vec()], &entries), "entries can be read");
+            write(&bundle.to_string(), &entries);
+        }
+    }
+    for seq in 0..size {
+        write(&format!("receipts/{seq}"), &bytes(&format!("/v1/entries/{seq}/receipt")).await);
+    }
+}
+
+/// The data keys in the store, wrapped, by number.
+fn wrapped(world: &World) -> std::collections::BTreeMap<i64, Vec<u8>> {
+    let store = rusqlite::Connection::open(world.dir.path().join("data/keys.db")).unwrap();
+    let mut keys = store.prepare("SELECT number, wrapped FROM data_keys").unwrap();
+    let rows = keys.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Files in which one of these keys stands.
+fn kept_in(dir: &Path, keys: &[Vec<u8>]) -> Vec<String> {
+    let hold = |path: &std::path::PathBuf| tells(keys, &std::fs::read(path).unwrap_or_default());
+    files(dir).iter().filter(|path| hold(path)).map(|path| path.display().to_string()).collect()
+}
+
+/// The numbers of the keys that the log says were destroyed.
+fn destroyed(world: &World) -> Vec<i64> {
+    let app = world.server.app();
+    let entries = app.journal.read(app.log, 0, 10_000, usize::MAX).unwrap();
+    let events = entries.iter().map(|entry| Entry::decode(&entry.bytes).unwrap().event);
+    events
+        .flat_map(|event| if let Event::SubjectErased { keys, .. } = event { keys } else { vec![] })
+        .collect()
 }
 
 /// All that the server tells about the work, to one who may see everything.
@@ -70,6 +170,7 @@ async fn told(world: &World, run: &str, action: &str, approval: &str) -> String 
         "/v1/entries?limit=500".to_owned(),
         "/v1/status".to_owned(),
         "/metrics".to_owned(),
+        format!("/v1/actions/{action}/evidence"),
     ] {
         let got = world.get(&path, &world.token()).await;
         assert_eq!(got.status, 200, "{path}: {:#}", got.body);
@@ -94,6 +195,7 @@ fn the_search_finds_each_encoding() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_erased_is_gone_everywhere_and_the_proof_holds() {
+    listen();
     let mut world = World::shop().await;
     let (agent, ines) = (world.agent().await, world.person("ines").await);
     let started = world
@@ -118,6 +220,7 @@ async fn what_is_erased_is_gone_everywhere_and_the_proof_holds() {
     let (other, _, _) = world.waiting(&agent, &kept, "2").await;
     assert!(told(&world, &run, &action, &approval).await.contains("7f3a"));
 
+    let keys = wrapped(&world);
     let erase = json!({ "subject": run, "reason": "asked for by letter" });
     let count =
         world.post("/v1/subjects/erase", &world.token(), json!({ "subject": run, "dry_run": true })).await;
@@ -127,6 +230,11 @@ async fn what_is_erased_is_gone_everywhere_and_the_proof_holds() {
     assert!(erased.body["keys_destroyed"].as_u64().unwrap() >= 1, "{:#}", erased.body);
 
     let data = world.dir.path().join("data");
+    let gone: Vec<Vec<u8>> = destroyed(&world).iter().map(|number| keys[number].clone()).collect();
+    assert!(!gone.is_empty());
+    let (stays, place) = (keys.values().find(|key| !gone.contains(key)).unwrap(), data.join("keys.db"));
+    let found = kept_in(&data, std::slice::from_ref(stays));
+    assert!(found.contains(&place.display().to_string()), "keys are found: {found:?}");
     for round in ["while it runs", "after a restart", "after a rebuild"] {
         let all = told(&world, &run, &action, &approval).await;
         for part in ["7f3a", "Zülal", "quoted"] {
@@ -137,10 +245,13 @@ async fn what_is_erased_is_gone_everywhere_and_the_proof_holds() {
             explained.body.to_string().contains("a complaint"),
             "{round}: another subject's content is gone"
         );
+        publish(&world, &world.dir.path().join("mirror")).await;
         assert_eq!(told_in(world.dir.path(), CANARY), Vec::<String>::new(), "{round}");
+        assert_eq!(kept_in(world.dir.path(), &gone), Vec::<String>::new(), "{round}");
         let old = std::mem::replace(&mut world.server, start(&tempfile::tempdir().unwrap()).await);
         old.shutdown().await.unwrap();
         assert_eq!(told_in(world.dir.path(), CANARY), Vec::<String>::new(), "{round}, stopped");
+        assert_eq!(kept_in(world.dir.path(), &gone), Vec::<String>::new(), "{round}, stopped");
         let verified = journal::verify(&data, &mut |_| ()).unwrap();
         assert!(verified.logs.iter().all(|log| log.size > 0), "{round}");
         if round == "after a restart" {
@@ -150,6 +261,40 @@ async fn what_is_erased_is_gone_everywhere_and_the_proof_holds() {
     }
     let again = world.post("/v1/subjects/erase", &world.token(), erase).await;
     assert_eq!(again.status, 200, "erasing again is no error: {:#}", again.body);
+
+    // A backup of later, and a server on what comes back from it.
+    world.server.app().journal.checkpoint_now().unwrap();
+    let place = |name: &str| world.dir.path().join(name);
+    let plan = BackupPlan { data, to: place("backup"), keys: Some(place("keys")), keep_keys_days: 35 };
+    let copy = backup_at(&plan, Millis(1_767_225_600_000), &mut |_| ()).unwrap().keys.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(place("root.key"), dir.path().join("root.key")).unwrap();
+    let plan = RestorePlan {
+        last: vec![plan.to.join("checkpoints/main")],
+        from: plan.to,
+        keys: copy.clone(),
+        to: dir.path().join("data"),
+        erasures_from: None,
+        point: None,
+        root_key_file: None,
+        root_key: None,
+    };
+    restore(&plan, &mut |_| ()).unwrap();
+    assert_eq!(kept_in(copy.parent().unwrap(), std::slice::from_ref(stays)).len(), 1, "its keys are found");
+    let server = start(&dir).await;
+    std::mem::replace(&mut world.server, server).shutdown().await.unwrap();
+    let all = told(&world, &run, &action, &approval).await;
+    for part in ["7f3a", "Zülal", "quoted"] {
+        assert!(!all.contains(part), "restored: {part} is still told");
+    }
+    let explained = world.get(&format!("/v1/actions/{other}/explain"), &world.token()).await;
+    assert!(explained.body.to_string().contains("a complaint"), "restored: {:#}", explained.body);
+    for dir in [world.dir.path(), dir.path()] {
+        assert_eq!(told_in(dir, CANARY), Vec::<String>::new(), "after a backup and a restore");
+        assert_eq!(kept_in(dir, &gone), Vec::<String>::new(), "after a backup and a restore");
+    }
+    let (lines, heard) = &*SAID.lock().unwrap();
+    assert!(*lines > 0 && heard.is_empty(), "{lines} lines of log: {heard:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

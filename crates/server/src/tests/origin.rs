@@ -246,3 +246,118 @@ async fn points_are_the_end_an_entry_or_a_time_and_each_restore_has_an_origin_of
         .collect();
     assert_eq!(origins, ["main", "main/2"]);
 }
+
+/// What a restore says to these checkpoints, of what the world has now.
+fn held(world: &World, last: &[&std::path::Path]) -> Result<(), String> {
+    let places = tempfile::tempdir().unwrap();
+    let plan = BackupPlan {
+        data: world.dir.path().join("data"),
+        to: places.path().join("backup"),
+        keys: Some(places.path().join("keys")),
+        keep_keys_days: 35,
+    };
+    let keys = backup_at(&plan, Millis(1_767_225_600_000), &mut |_| ()).unwrap().keys.unwrap();
+    let plan = RestorePlan {
+        from: plan.to,
+        keys,
+        to: places.path().join("data"),
+        erasures_from: None,
+        last: last.iter().map(|file| (*file).to_owned()).collect(),
+        point: None,
+        root_key_file: None,
+        root_key: None,
+    };
+    restore(&plan, &mut |_| ()).map(|_| ()).map_err(|error| format!("{error:#}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_of_an_earlier_key_or_origin_vouches_for_what_it_saw() {
+    let mut world = World::shop().await;
+    let agent = world.agent().await;
+    let run = world.run(&agent).await;
+    let kept = tempfile::tempdir().unwrap();
+    let keep = |world: &World, origin: &str, name: &str| {
+        world.server.app().journal.checkpoint_now().unwrap();
+        let file = kept.path().join(name);
+        std::fs::copy(world.dir.path().join("data/checkpoints").join(origin), &file).unwrap();
+        file
+    };
+    let first = keep(&world, "main", "first");
+    let spare = stop(&mut world).await;
+    rotate_log(&config(&world.dir)).unwrap();
+    start_again(&mut world, spare).await;
+    let (_, _, _) = world.waiting(&agent, &run, "1").await;
+    let point = world.server.entries() - 1;
+    let second = keep(&world, "main", "second");
+    assert_eq!(held(&world, &[&second]), Ok(()));
+    assert_eq!(held(&world, &[&first]), Ok(()), "signed by the key from before the change");
+    assert_eq!(held(&world, &[&first, &second, &first]), Ok(()), "two of one log");
+
+    // What was left behind on the way back is not held, by either name.
+    let (_, _, _) = world.waiting(&agent, &run, "2").await;
+    let third = keep(&world, "main", "third");
+    let places = tempfile::tempdir().unwrap();
+    let (dir, restored) = back_to(&world, places.path(), Point::Entry(point));
+    restored.unwrap();
+    let spare = stop(&mut world).await;
+    let _first = std::mem::replace(&mut world.dir, dir);
+    start_again(&mut world, spare).await;
+    let reconciled = world.post("/v1/reconcile", &world.token(), json!({ "reason": "looked" })).await;
+    assert_eq!(reconciled.status, 200, "{:#}", reconciled.body);
+    let (_, _, _) = world.waiting(&agent, &run, "3").await;
+    let fourth = keep(&world, "main~2", "fourth");
+    assert_eq!(held(&world, &[&first, &second, &fourth]), Ok(()));
+    let left = held(&world, &[&third]).unwrap_err();
+    assert!(left.contains("what came after it there is of another history"), "{left}");
+    let forged = std::fs::read_to_string(&first).unwrap().replace('A', "B");
+    std::fs::write(&third, forged).unwrap();
+    assert!(held(&world, &[&third]).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_goes_on_in_its_place_after_a_restore_under_another_origin() {
+    let mut world = World::shop().await;
+    let agent = world.agent().await;
+    let run = world.run(&agent).await;
+    world.server.app().journal.checkpoint_now().unwrap();
+    let places = tempfile::tempdir().unwrap();
+    let (dir, restored) = back_to(&world, places.path(), Point::End);
+    restored.unwrap();
+    let spare = stop(&mut world).await;
+    let first = std::mem::replace(&mut world.dir, dir);
+    start_again(&mut world, spare).await;
+    let reconciled = world.post("/v1/reconcile", &world.token(), json!({ "reason": "looked" })).await;
+    assert_eq!(reconciled.status, 200, "{:#}", reconciled.body);
+    let (_, approval, _) = world.waiting(&agent, &run, "1").await;
+    world.server.app().journal.checkpoint_now().unwrap();
+
+    let data = world.dir.path().join("data");
+    let plan = BackupPlan {
+        data: data.clone(),
+        to: places.path().join("backup"),
+        keys: Some(places.path().join("keys")),
+        keep_keys_days: 35,
+    };
+    let keys = backup_at(&plan, Millis(1_767_225_600_000), &mut |_| ()).unwrap().keys.unwrap();
+    let verified = journal::verify(&plan.to, &mut |_| ()).unwrap();
+    let main = verified.logs.iter().find(|log| log.name == "main/2").unwrap();
+    assert_eq!((main.size, main.checkpoint_size), (world.server.entries(), Some(main.size)));
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(world.dir.path().join("root.key"), dir.path().join("root.key")).unwrap();
+    let plan = RestorePlan {
+        from: plan.to,
+        keys,
+        to: dir.path().join("data"),
+        erasures_from: None,
+        last: vec![first.path().join("data/checkpoints/main"), data.join("checkpoints/main~2")],
+        point: None,
+        root_key_file: None,
+        root_key: None,
+    };
+    restore(&plan, &mut |_| ()).unwrap();
+    let spare = stop(&mut world).await;
+    world.dir = dir;
+    start_again(&mut world, spare).await;
+    let page = world.get(&format!("/v1/approvals/{approval}"), &world.token()).await;
+    assert_eq!(page.text("status"), "waiting", "{:#}", page.body);
+}

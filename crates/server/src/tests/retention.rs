@@ -18,6 +18,13 @@ const SHORT: &str = "[classes.short]\ndays = 30\nreason = \"a pilot with invente
 #[derive(Debug)]
 pub(super) struct Ahead(SystemClock, AtomicI64);
 
+impl Ahead {
+    /// So many milliseconds ahead of the machine, or behind it.
+    pub(super) fn by(machine: SystemClock, ms: i64) -> Self {
+        Self(machine, AtomicI64::new(ms))
+    }
+}
+
 impl Clock for Ahead {
     fn now(&self) -> Now {
         let by = self.1.load(Ordering::SeqCst);
@@ -38,7 +45,7 @@ pub(super) struct Story {
 
 impl Story {
     /// Two agents, one of them with a short class; orders are subjects.
-    async fn begin() -> Self {
+    pub(super) async fn begin() -> Self {
         Self::begin_with(SHORT, "short", 64 << 20).await
     }
 
