@@ -41,6 +41,7 @@ mod sweep; // letting go of what is past its retention
 mod tests;
 mod understood; // whether this program knows all that a data directory holds
 mod witness; // a witness of our own, over HTTP
+mod work; // workers, on a WebSocket
 
 pub use apply::lint;
 pub use backup::{BackedUp, BackupPlan, backup};

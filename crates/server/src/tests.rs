@@ -20,4 +20,5 @@ mod steps; // what a run need not do again
 mod stories; // the life of an action over REST
 mod torn; // what a crash left of the journal
 mod upgrade; // what another version left
+mod work; // workers on their WebSocket
 mod world; // the server under test
