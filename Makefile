@@ -32,13 +32,13 @@ lint: setup ## Format and clippy
 licences: setup ## Licences of all dependencies
 	@scripts/licences.sh
 
-audit: ## Known vulnerabilities (needs the network; not part of CI)
+audit: setup ## Known vulnerabilities (needs the network; not part of CI)
 	cargo install --locked cargo-audit && cargo audit
 
 prove: console ## The long proofs, with a dated table (docs/proofs.md)
 	@scripts/prove.sh
 
-bench: ## Durable decisions a second beside the disk probe
+bench: console ## Durable decisions a second beside the disk probe
 	cargo run --release --locked -p countersign -- bench
 
 clean: demo-stop ## Remove what was built

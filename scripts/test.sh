@@ -7,6 +7,7 @@ step() { printf '\n== %s (at %d:%02d)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)
 
 step "set-up"
 scripts/setup.sh --browser
+scripts/setup-test.sh
 step "console"
 scripts/console.sh
 (cd console && npm run --silent check)
@@ -26,7 +27,9 @@ step "random bytes"
 scripts/fuzz.sh 10
 step "real work"
 scripts/real-data.sh
-step "the console, by clicking"
+step "the bench, in its smallest form"
+scripts/bench-test.sh
+step "the console, by clicking and as pictures"
 scripts/browser.sh
 step "the first minute: demo, click, tour"
 scripts/demo-test.sh

@@ -168,12 +168,12 @@ export async function start(first = {}) {
     };
     const id = (name) => Number(new RegExp(`^/v1/${name}/[a-z]+_(\\d+)`).exec(path)?.[1]);
     if (path === '/v1/me') return { workspace: 'shop', principal: 'person:ada', roles: ['reviewer', 'finance'], scopes: ['read', 'answer'], csrf: 'token' };
-    if (path === '/v1/agents') return { items: [{ id: 'shop-desk', title: 'Shop desk', version: 3, owner: 'olu', deputy: null, stage: 'production' }], next: null };
+    if (path === '/v1/agents') return [{ id: 'shop-desk', title: 'Shop desk', version: 3, owner: 'olu', deputy: null, stage: 'production' }];
     if (path === '/v1/status') {
       return {
-        workspace: 'shop', setup: state.scene.setup ?? false, bundle: '9f2c41d7a0b3e5', entries: 48_213, views_behind: state.scene.behind ?? 0, checkpoint_size: 48_213, actions: {},
+        workspace: 'shop', setup: state.scene.setup ?? false, bundle: '9f2c41d7a0b3e5', refuses_all: state.scene.refuses === true, verifier_key: 'countersign.local/shop+0a1b2c3d+AQ==', space: { used: 71_303_168, quota: null, free: 9_663_676_416 }, entries: 48_213, views_behind: state.scene.behind ?? 0, checkpoint_size: 48_213, actions: {},
         verdicts_today: rows === 0 ? {} : { autonomous: 1157, approve: 41, never: 6 }, waiting: rows, oldest_waiting_at: rows === 0 ? null : state.start - 12 * MIN, next_expiry_at: rows === 0 ? null : state.start + 3 * MIN,
-        handed_over: rows > 1 ? 4 : 0, attention: rows > 1 ? ['Connector crm: 4 unknown outcomes since 09:12.', 'Policy file refunds.cedar has 1 warning.'] : [], version: '0.1.0', now: Date.now(),
+        handed_over: rows > 1 ? 4 : 0, attention: state.scene.refuses === true ? ['No policy is in force: every action is refused. Run `countersign apply DIR`.'] : rows > 1 ? ['Connector crm: 4 unknown outcomes since 09:12.', 'Policy file refunds.cedar has 1 warning.'] : [], version: '0.1.0', now: Date.now(),
       };
     }
     if (path === '/v1/approvals') {
@@ -194,17 +194,18 @@ export async function start(first = {}) {
     for await (const piece of request) text += piece;
     const body = JSON.parse(text);
     if (path === '/v1/sessions') {
-      if (body.code !== undefined && body.code !== 'good') return problem(response, 401, 'login_code_spent', 'This link was used already or is too old.', 'Ask for a new one.');
+      if (body.code !== undefined && body.code !== 'good') return problem(response, 401, 'login_code_invalid', 'This link was used already or is too old.', 'Ask for a new one.');
       response.writeHead(201, { 'content-type': 'application/json', 'set-cookie': 'session=1; HttpOnly; SameSite=Strict' });
       return response.end('{}');
     }
     state.seen.push({ path, body, csrf: request.headers['x-countersign-csrf'] });
-    if (request.headers['x-countersign-csrf'] !== 'token') return problem(response, 403, 'csrf', 'The token is missing.', 'Reload the page.');
+    if (request.headers['x-countersign-csrf'] !== 'token') return problem(response, 403, 'csrf_invalid', 'The token is missing.', 'Reload the page.');
     const [, , , id, verb] = path.split('/');
     if (verb === 'approve' && (state.scene.changed === true || !String(body.seen).startsWith('digest-'))) {
       return problem(response, 409, 'approval_stale', 'The request changed after it was shown.', 'Read it again before you answer.');
     }
-    state.answered.set(id, verb === 'approve' ? { status: 'used', action: 'confirmed' } : { status: 'rejected', action: 'rejected', reason: body.reason });
+    if (verb === 'resolve') state.answered.set(id.replace('act_', 'apr_'), { status: 'used', action: body.applied ? 'confirmed' : 'failed' });
+    else state.answered.set(id, verb === 'approve' ? { status: 'used', action: 'confirmed' } : { status: 'rejected', action: 'rejected', reason: body.reason });
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end('{}');
     tell('approval.given');
@@ -223,7 +224,7 @@ export async function start(first = {}) {
       const failing = Object.entries(state.scene.fail ?? {}).find(([path]) => pathname.startsWith(path));
       if (failing !== undefined) {
         return failing[1] === 403
-          ? problem(response, 403, 'not_permitted', 'Your roles do not let you read this.', 'Ask an admin of the workspace for the role reviewer.')
+          ? problem(response, 403, 'forbidden', 'Your roles do not let you read this.', 'Ask an admin of the workspace for the role reviewer.')
           : problem(response, failing[1], 'internal', 'The server could not read its views.', 'Try again; the journal is not affected.');
       }
       if (request.method === 'POST') return change(request, response, pathname);

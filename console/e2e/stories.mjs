@@ -67,6 +67,21 @@ await story('a page held still counts what is new', {}, '/runs', async (page) =>
   await page.getByText('paused, 1 new').waitFor();
 });
 
+await story('an unknown outcome is settled by whoever looked, with what was found and how', {}, '/decisions/act_4', async (page) => {
+  const settle = page.getByRole('button', { name: 'Settle the outcome' });
+  await settle.waitFor();
+  await page.getByLabel('How do you know?').fill('the ledger has it, line 41');
+  assert.equal(await settle.isDisabled(), true, 'what was found has no default');
+  await page.getByLabel('It happened').check();
+  await settle.click();
+  await settle.waitFor({ state: 'detached' });
+  assert.deepEqual(mock.seen, [{ path: '/v1/actions/act_4/resolve', body: { applied: true, reason: 'the ledger has it, line 41' }, csrf: 'token' }]);
+});
+
+await story('a policy that refuses all is the first thing that home says', { refuses: true }, '/', async (page) => {
+  await page.getByText('No policy is in force: every action is refused.').waitFor();
+});
+
 await story('markup from an agent stays text', {}, '/inbox/apr_0', async (page) => {
   await page.locator('blockquote').waitFor();
   assert.equal(await page.locator('blockquote b').count(), 0);

@@ -3,7 +3,8 @@
 use std::str::from_utf8;
 
 use tlog::{
-    AddCheckpoint, Checkpoint, Note, Policy, Receipt, Tile, VerifierKey, encode_bundle, parse_bundle, parse_hashes,
+    AddCheckpoint, Checkpoint, Note, Policy, Receipt, Succession, Tile, VerifierKey, WitnessKey, encode_bundle,
+    parse_bundle, parse_hashes,
 };
 
 pub fn note(bytes: &[u8]) {
@@ -67,5 +68,18 @@ pub fn key(bytes: &[u8]) {
     let Ok(text) = from_utf8(bytes) else { return };
     if let Some(key) = VerifierKey::parse(text) {
         assert_eq!(key.encode(), text);
+    }
+}
+
+pub fn succession(bytes: &[u8]) {
+    let Ok(text) = from_utf8(bytes) else { return };
+    drop(Succession::open(text));
+}
+
+/// A witness' key, and after a byte of zero a note that it may have cosigned.
+pub fn cosigned(bytes: &[u8]) {
+    let Some((key, note)) = from_utf8(bytes).ok().and_then(|text| text.split_once('\0')) else { return };
+    if let (Some(key), Ok(note)) = (WitnessKey::parse(key), Note::parse(note)) {
+        drop(key.cosigned(&note));
     }
 }

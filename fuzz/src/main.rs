@@ -8,6 +8,7 @@
 
 mod disk; // a segment in memory
 mod entries; // canonical JSON, twice
+mod packs; // evidence
 mod formats; // C2SP
 mod segments; // frames and batches
 
@@ -24,7 +25,10 @@ fuzz_target!(|input: &[u8]| {
         b'p' => formats::policy(bytes),
         b'a' => formats::add_checkpoint(bytes),
         b'k' => formats::key(bytes),
+        b'x' => formats::succession(bytes),
+        b'w' => formats::cosigned(bytes),
         b'e' => entries::entry(bytes),
+        b'E' => packs::pack(bytes),
         b's' => segments::plain(bytes),
         b'S' => segments::resealed(bytes),
         _ => {}

@@ -125,6 +125,113 @@ fn heavy_libraries_stay_at_home() {
     }
 }
 
+/// Sources that are no tests, as paths from the root, with their text. What stands under `#[cfg(test)]` at the end of a file
+/// is left out.
+fn shipped(folders: &[&str]) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for folder in folders {
+        sources(&root().join(folder), ".rs", &mut files);
+    }
+    let shipped = files.into_iter().filter(|file| {
+        let folders_of_tests = file.components().any(|part| part.as_os_str() == "tests");
+        !folders_of_tests && file.file_name().is_some_and(|name| name != "tests.rs")
+    });
+    shipped
+        .map(|file| {
+            let text = fs::read_to_string(&file).expect("a source can be read");
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+            let path = file.strip_prefix(root()).expect("it lies in the root").display().to_string();
+            (path, code)
+        })
+        .collect()
+}
+
+/// Fails where a word stands in a file that is not listed, and where a listed one does not have it any more.
+fn only_in(folders: &[&str], words: &[&str], listed: &[&str]) {
+    let mut found = BTreeSet::new();
+    for (path, code) in shipped(folders) {
+        let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        if words.iter().any(|word| code.iter().any(|line| line.contains(word))) {
+            // A folder may be listed as a whole.
+            let place = listed.iter().find(|place| path == **place || path.starts_with(&format!("{place}/")));
+            found.insert(place.map_or(path.clone(), |place| (*place).to_owned()));
+        }
+    }
+    let listed: BTreeSet<String> = listed.iter().map(|&place| place.to_owned()).collect();
+    assert_eq!(found, listed, "files that name one of {words:?}");
+}
+
+#[test]
+fn views_never_write_the_journal() {
+    let words = [
+        "NewEntry",
+        "SealedPayload",
+        ".append(",
+        "dyn Journal",
+        "journal::Batch",
+        "journal::Journal",
+        "Backend",
+    ];
+    only_in(&["crates/views/src"], &words, &[]);
+}
+
+#[test]
+fn nothing_that_decides_reads_views() {
+    let decide = ["crates/kernel/src", "crates/engine/src", "crates/policy/src", "crates/gateway/src"];
+    only_in(&decide, &["views::", "Views", "rusqlite"], &[]);
+    // Where the server reads them: for people. Two act on what they read, and refuse to while the views are behind:
+    // `payloads.rs` finds sealed bytes, `prune.rs` finds runs.
+    only_in(
+        &["crates/server/src"],
+        &[".views\n", ".views.", "app.views", "views: &Views"],
+        &[
+            "crates/server/src/base.rs",
+            "crates/server/src/payloads.rs",
+            "crates/server/src/prune.rs",
+            "crates/server/src/rebuild.rs",
+            "crates/server/src/routes/actions.rs",
+            "crates/server/src/routes/approvals.rs",
+            "crates/server/src/routes/entries.rs",
+            "crates/server/src/routes/events.rs",
+            "crates/server/src/routes/health.rs",
+            "crates/server/src/routes/keys.rs",
+            "crates/server/src/routes/receipts.rs",
+            "crates/server/src/routes/retention.rs",
+            "crates/server/src/routes/runs.rs",
+            "crates/server/src/routes/status.rs",
+            "crates/server/src/routes/steps.rs",
+            "crates/server/src/routes/subjects.rs",
+            "crates/server/src/show",
+        ],
+    );
+}
+
+#[test]
+fn only_connectors_speak_to_real_systems() {
+    only_in(
+        &["crates"],
+        &["reqwest", "TcpStream::connect", "UnixStream::connect", "process::Command", "hyper_util::client"],
+        &[
+            "crates/connectors/src",
+            // The command line speaks to its own server.
+            "crates/countersign/src/client.rs",
+            "crates/countersign/src/commands/bench",
+            // Checkpoints, which are public, go to witnesses.
+            "crates/server/src/cosigning",
+        ],
+    );
+}
+
+#[test]
+fn the_rules_of_words_notice_a_word() {
+    let noticed = std::panic::catch_unwind(|| only_in(&["crates/connectors/src"], &["reqwest"], &[]));
+    assert!(noticed.is_err());
+    let stale = std::panic::catch_unwind(|| {
+        only_in(&["crates/kernel/src"], &["reqwest"], &["crates/kernel/src/id.rs"])
+    });
+    assert!(stale.is_err());
+}
+
 #[test]
 fn every_source_says_why_it_exists_and_fits_a_sitting() {
     let mut files = Vec::new();
@@ -150,4 +257,40 @@ fn every_decision_has_its_number_once() {
         assert!(number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit()), "{name} has no number");
         assert!(numbers.insert(number), "{name}: the number is taken");
     }
+}
+
+#[test]
+fn what_is_named_as_a_proof_is_there() {
+    let (mut files, mut names) = (Vec::new(), BTreeSet::new());
+    for ending in [".rs", ".mjs", ".sh", ".py"] {
+        sources(&root(), ending, &mut files);
+    }
+    for file in files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs")) {
+        let text = fs::read_to_string(file).expect("a source can be read");
+        names.extend(
+            text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next().map(str::to_owned)),
+        );
+    }
+    let mut missing = Vec::new();
+    for page in ["docs/security.md", "docs/breakages.md"] {
+        let text = fs::read_to_string(root().join(page)).expect("the page is there");
+        for row in text.lines().filter(|line| line.starts_with("| ")) {
+            let cell = row.trim_end_matches(['|', ' ']).rsplit(" | ").next().unwrap_or_default();
+            for word in cell.split('`').skip(1).step_by(2) {
+                let last = word.rsplit("::").next().unwrap_or_default();
+                let is_file = [".rs", ".mjs", ".sh", ".py"].iter().any(|ending| word.ends_with(ending));
+                let is_name = last.contains('_')
+                    && last.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
+                let there = if is_file {
+                    files.iter().any(|file| file.ends_with(word))
+                } else {
+                    !is_name || names.contains(last)
+                };
+                if !there {
+                    missing.push(format!("{page}: `{word}` of {row}"));
+                }
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
 }

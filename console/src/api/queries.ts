@@ -25,10 +25,7 @@ export const statusQuery = queryOptions({
 
 export const agentsQuery = queryOptions({
   queryKey: ['agents'],
-  queryFn: async ({ signal }) => {
-    const answer = await get<Agent[] | Page<Agent>>('/v1/agents', signal);
-    return Array.isArray(answer) ? answer : answer.items;
-  },
+  queryFn: ({ signal }) => get<Agent[]>('/v1/agents', signal),
   staleTime: 60_000,
 });
 

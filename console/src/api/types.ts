@@ -1,4 +1,4 @@
-// The wire types of `/v1` that the console reads, field by field as `crates/api` has them.
+// The wire types of `/v1` that the console reads; `npm run check` holds them against docs/reference/openapi.json.
 // Times are milliseconds since 1970 UTC; ids are text.
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -20,6 +20,7 @@ export interface Status {
   workspace: string;
   setup: boolean;
   bundle: string | null;
+  refuses_all?: boolean;
   entries: number;
   views_behind: number;
   checkpoint_size: number;
@@ -174,7 +175,12 @@ export interface Approval {
   rejected_reason: string | null;
   digest: string;
   page?: ApprovalPage;
-  you_may?: { answer: boolean; why: string };
+  you_may?: YouMay;
+}
+
+export interface YouMay {
+  answer: boolean;
+  why: string;
 }
 
 export interface Explanation {

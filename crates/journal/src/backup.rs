@@ -3,7 +3,8 @@
 //! No help of the server is needed, because segments only grow: the checkpoints are read first, then the segments, each
 //! up to the end of its last whole batch. So everything that the copied checkpoints vouch for is in the copy, and
 //! `verify` accepts it. Copying again into the same directory takes what came since: segments that were closed by then
-//! are not read again. A directory that holds another history is refused.
+//! are not read again. A directory that holds another history is refused; where a log goes on under another name, the
+//! checkpoint of the one before goes.
 
 use std::path::Path;
 
@@ -65,6 +66,11 @@ pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result
     let segments = written(disk, from)?;
     let (known, grown) = earlier(disk, from, to, &segments)?;
     let before = Anchors::load(disk, to)?;
+    let other = || Error::OtherHistory { dir: to.to_owned() };
+    // Of a journal that is not there: nothing here continues it.
+    if grown.is_none() && before.names().next().is_some() {
+        return Err(other());
+    }
     let (journal, checkpoints) = (journal_dir(to), checkpoint_dir(to));
     for dir in [&journal, &checkpoints] {
         disk.create_dir(dir).map_err(Error::io("make", dir))?;
@@ -85,9 +91,10 @@ pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result
         let bytes = &bytes[..good];
         // INVARIANT: nothing in the copy is written over before this journal was seen to continue it.
         if Some(place) == grown && !visit.continues(&state.logs) {
-            return Err(Error::OtherHistory { dir: to.to_owned() });
+            return Err(other());
         }
         if place >= known && !same(disk, to, *segment, bytes) {
+            visit.retire(disk, &checkpoints, &state.logs)?;
             replace(disk, &journal, &segment.name(), bytes).map_err(Error::io("write", &segment.path(to)))?;
             copied.segments_written += 1;
             copied.bytes_written += good as u64;
@@ -95,6 +102,7 @@ pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result
         progress(done);
     }
     visit.anchors.settle(&state.logs)?;
+    visit.retire(disk, &checkpoints, &state.logs)?;
     for log in &state.logs {
         if let Some(anchor) = visit.anchors.get(&log.name) {
             let name = file_name(&log.name);
@@ -240,10 +248,29 @@ impl Pass {
     /// Whether what the checkpoints of the earlier copy vouch for is here, too. What lies before the point where reading
     /// began is told by the head there.
     fn continues(&self, logs: &[LogState]) -> bool {
-        logs.iter().zip(&self.starts).all(|(log, start)| {
-            let anchor = self.before.get(&log.name);
-            anchor.is_none_or(|anchor| anchor.checkpoint.size() < *start || anchor.holds())
+        self.before.names().all(|name| {
+            let log = logs
+                .iter()
+                .zip(&self.starts)
+                .find(|(log, _)| log.name == name || log.former.iter().any(|next| next.old.name() == name));
+            let anchor = self.before.get(name);
+            log.zip(anchor)
+                .is_some_and(|((_, start), anchor)| anchor.checkpoint.size() < *start || anchor.holds())
         })
+    }
+
+    /// Takes away the checkpoints of logs that have another name by now, before the segment is there that says so: the
+    /// copy is whole at each step.
+    fn retire(&mut self, disk: &dyn Disk, checkpoints: &Path, logs: &[LogState]) -> Result<(), Error> {
+        let gone = self.before.take_others(logs);
+        for name in &gone {
+            let path = checkpoints.join(file_name(name));
+            disk.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        disk.sync_dir(checkpoints).map_err(Error::io("flush", checkpoints))
     }
 }
 

@@ -98,6 +98,17 @@ impl Anchors {
         self.by_name.get(log)
     }
 
+    /// The logs that have one.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// Takes out those of logs that are not among these, and names them.
+    pub(crate) fn take_others(&mut self, logs: &[LogState]) -> Vec<String> {
+        let others = self.by_name.extract_if(.., |name, _| logs.iter().all(|log| log.name != *name));
+        others.map(|(name, _)| name).collect()
+    }
+
     /// Logs are numbered in the order in which they are defined.
     pub(crate) fn defined(&mut self, log: &LogState) {
         let wanted = self.want(log);

@@ -158,7 +158,7 @@ impl FileJournal {
                 .get(&log.name)
                 .map(|anchor| (anchor.checkpoint.size(), anchor.note.clone())),
         });
-        let view = View { logs: logs.collect(), segments: found.segments, gone: 0, health };
+        let view = View { logs: logs.collect(), segments: found.segments, gone: 0, removed: 0, health };
         let shared = Arc::new(Shared::new(dir.to_owned(), disk, end, view, Old::new(found.skipped), reserve));
         shared.queue().full = full;
         let journal = Self {

@@ -43,13 +43,14 @@ pub enum HashesError {
     #[error(transparent)]
     Journal(#[from] Error),
     /// The hashes are not those of the log, and the entries that they were made from were pruned.
-    #[error("the hashes of pruned entries are damaged; restore `{}` from a backup", .0.display())]
+    #[error("the hashes of pruned entries are missing or damaged; restore `{}` from a backup", .0.display())]
     Damaged(PathBuf),
 }
 
 impl Hashes {
     /// Opens the hashes of a log, brings them up to its durable end and holds them against its root; where they do not
-    /// have it they are made anew. `front` is the first entry that is there. `progress` is told how far it is.
+    /// have it they are made anew, from `front` on, which is the first entry that is there. `progress` is told how far it
+    /// is.
     pub fn open(
         disk: &dyn Disk,
         dir: &Path,
@@ -67,20 +68,20 @@ impl Hashes {
         }
         let opened = Self { place, levels, counts: RwLock::default() };
         let head = journal.head(log.0);
-        let kept = opened.length(0)?.min(head.size);
-        opened.begin_at(kept)?;
-        opened.extend(journal, log.0, head.size, progress)?;
-        if root(&opened, head.size)? == head.root {
-            return Ok(opened);
+        let there = opened.length(0)?.min(head.size);
+        // Hashes of pruned entries were flushed before those went, and nobody can make them again.
+        if there < front {
+            return Err(HashesError::Damaged(opened.place));
         }
-        // What a crash left may be anything. Entries that were pruned cannot be read again: their hashes were flushed.
-        opened.begin_at(front)?;
-        opened.extend(journal, log.0, head.size, progress)?;
-        if root(&opened, head.size)? == head.root {
-            Ok(opened)
-        } else {
-            Err(HashesError::Damaged(opened.place))
+        // What a crash left behind the front may be anything; before it only what is made of hashes can be made anew.
+        for (kept, level) in [(there, LEVELS), (front, LEVELS), (front, 1)] {
+            opened.begin_at(kept, level)?;
+            opened.extend(journal, log.0, head.size, progress)?;
+            if root(&opened, head.size)? == head.root {
+                return Ok(opened);
+            }
         }
+        Err(HashesError::Damaged(opened.place))
     }
 
     /// Entries whose hashes are there.
@@ -123,12 +124,12 @@ impl Hashes {
         Ok(())
     }
 
-    /// Only the hashes of the first entries count, as many as this.
-    fn begin_at(&self, size: u64) -> Result<(), Error> {
+    /// Only the hashes of the first entries count, as many as this, and of the levels from `above` on none.
+    fn begin_at(&self, size: u64, above: usize) -> Result<(), Error> {
         let mut counts = self.counts.write().expect("no panic while the lock is held");
         let mut most = size;
         for (level, count) in counts.iter_mut().enumerate() {
-            *count = most.min(self.length(level)?);
+            *count = if level < above { most.min(self.length(level)?) } else { 0 };
             most = *count / TILE_WIDTH;
         }
         self.fill(&mut counts)

@@ -7,6 +7,7 @@ mod backup; // copying the files, beside a server at work
 mod canonical; // whether an entry is canonical JSON
 mod checkpoint; // files of signed sizes and roots, and holding a journal against them
 mod checkpointer; // the thread that signs
+mod commits; // which commitments have a payload
 pub mod conformance; // what any backend must do
 mod content; // what stands inside frames
 mod cut; // shortening a copy to a point in the past

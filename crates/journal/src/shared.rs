@@ -86,6 +86,8 @@ pub(crate) struct View {
     pub(crate) segments: Vec<(Segment, u64)>,
     /// How many of them were pruned since opening: the first ones.
     pub(crate) gone: usize,
+    /// How many of those are off the disk for good.
+    pub(crate) removed: usize,
     pub(crate) health: Health,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The next segment begins with it (format 3): every log's state, and behind those that get another key the note that
 //! hands them over, signed by both keys. Then the new key signs the tree as it stands. A crash in between leaves a
-//! checkpoint of the old key, which vouches for no more than it may.
+//! checkpoint of the old key, which vouches for no more than it may; one of a name that is given up goes first, because
+//! no log would be called so, and a log without a checkpoint is right.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,6 +56,7 @@ pub(crate) fn succeed_on(
         let _earlier = notes.insert(number, note);
     }
     if !notes.is_empty() {
+        give_up(disk, dir, changes)?;
         found.state.epoch += 1;
         // A last segment that was never written to is the next one.
         let empty = found.segments.last().filter(|(_, len)| *len == 0).map(|(segment, _)| *segment);
@@ -67,20 +69,24 @@ pub(crate) fn succeed_on(
         let place = journal_dir(dir);
         disk.sync_dir(&place).map_err(Error::io("flush", &place))?;
     }
-    for (old, new) in changes {
-        vouch(disk, dir, &found.state.logs, *old, *new)?;
+    for (_, new) in changes {
+        vouch(disk, dir, &found.state.logs, *new)?;
     }
     Ok(done)
 }
 
-/// The new key signs the tree as it stands; under another name the old checkpoint has no log any more.
-fn vouch(
-    disk: &dyn Disk,
-    dir: &Path,
-    logs: &[crate::scan::LogState],
-    old: &dyn Signer,
-    new: &dyn Signer,
-) -> Result<(), Error> {
+/// Takes the checkpoints of names away that no log is going to have.
+fn give_up(disk: &dyn Disk, dir: &Path, changes: &[(&dyn Signer, &dyn Signer)]) -> Result<(), Error> {
+    let place = checkpoint_dir(dir);
+    for (old, _) in changes.iter().filter(|(old, new)| old.name() != new.name()) {
+        let former = place.join(file_name(old.name()));
+        disk.remove(&former).map_err(Error::io("remove", &former))?;
+    }
+    disk.sync_dir(&place).map_err(Error::io("flush", &place))
+}
+
+/// The new key signs the tree as it stands.
+fn vouch(disk: &dyn Disk, dir: &Path, logs: &[crate::scan::LogState], new: &dyn Signer) -> Result<(), Error> {
     let place = checkpoint_dir(dir);
     let path = place.join(file_name(new.name()));
     let vkey = VerifierKey::of(new).encode();
@@ -92,11 +98,5 @@ fn vouch(
     let note = tlog::sign(&checkpoint.encode(), new).expect("a log's name can name a key");
     disk.create_dir(&place).map_err(Error::io("make the directory", &place))?;
     replace(disk, &place, &file_name(new.name()), note.as_bytes())
-        .map_err(Error::io("write the checkpoint", &path))?;
-    if old.name() != new.name() {
-        let former = place.join(file_name(old.name()));
-        disk.remove(&former).map_err(Error::io("remove", &former))?;
-        disk.sync_dir(&place).map_err(Error::io("flush", &place))?;
-    }
-    Ok(())
+        .map_err(Error::io("write the checkpoint", &path))
 }

@@ -2,6 +2,7 @@
 
 mod backup; // copies, taken while it is written
 mod bytes; // golden bytes of each kind of frame
+mod commits; // commitments whose payload is elsewhere, or nowhere
 mod crash; // every prefix is a crash that could have happened
 mod damage; // every flipped byte is found
 mod disk; // what a failing disk does

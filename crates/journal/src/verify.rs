@@ -4,13 +4,14 @@
 //! JSON, says truly which entry of which log it is, never goes back in time, and commits to the payloads beside it; and
 //! that the signed checkpoints vouch for exactly these entries. A payload that is gone was erased: counted, no fault.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tlog::{Hash, Succession, Tree};
 
 use crate::canonical;
 use crate::checkpoint::Anchors;
+use crate::commits::Commits;
 use crate::content::Envelope;
 use crate::disk::{Disk, Mode, RealDisk};
 use crate::error::{Fault, FaultKind};
@@ -72,7 +73,8 @@ pub struct VerifiedLog {
     pub checkpoint_size: Option<u64>,
     /// Payloads that are there.
     pub payloads: u64,
-    /// Commitments whose payload is not there any more.
+    /// Commitments whose payload is not there any more. Beyond a quarter of a million one to which several entries commit
+    /// may count more than once.
     pub payloads_missing: u64,
 }
 
@@ -120,7 +122,7 @@ pub fn verify_each(
     each: &mut dyn Each,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, Fault> {
-    walk(&RealDisk, dir, &BTreeMap::new(), each, progress)
+    walk(&RealDisk, dir, &BTreeMap::new(), Commits::default(), each, progress)
 }
 
 /// The same on another file system.
@@ -130,13 +132,14 @@ pub fn verify_on(
     keys: &BTreeMap<String, String>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, Fault> {
-    walk(disk, dir, keys, &mut (), progress)
+    walk(disk, dir, keys, Commits::default(), &mut (), progress)
 }
 
-fn walk(
+pub(crate) fn walk(
     disk: &dyn Disk,
     dir: &Path,
     keys: &BTreeMap<String, String>,
+    commits: Commits,
     each: &mut dyn Each,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verified, Fault> {
@@ -158,20 +161,24 @@ fn walk(
     let front = Front::read(disk, dir, segments[0], &anchors)?;
     let mut state = front.as_ref().map_or_else(State::default, |front| front.head.state(segments[0]));
     let (front_there, records, logs) = (front.is_some(), vec![], Vec::new());
-    let mut visit = Check { front: front_there, records, anchors, logs, each, progress, done, base: 0 };
+    let mut visit =
+        Check { front: front_there, records, anchors, logs, commits, each, progress, done, base: 0 };
+    let mut ends = Vec::with_capacity(segments.len());
     let mut torn = None;
     let mut bytes = Vec::new();
     for segment in &segments {
         segment.read(disk, dir, &mut bytes).map_err(|error| unreadable(&segment.label(), error))?;
         match scan(&mut state, *segment, &bytes, &mut visit) {
-            Ok(_) => {}
+            Ok(end) => ends.push((*segment, end)),
             Err(Stop::Wrong(fault)) => return Err(fault),
             Err(Stop::Broken { good, fault }) => {
                 let last = segment.ordinal + 1 == segments.len();
                 check_torn(&state, &visit.anchors, &bytes, last, &fault)?;
                 torn = Some(Torn { why: fault, bytes: tail(&bytes, good).len() as u64 });
+                ends.push((*segment, good));
             }
         }
+        visit.commits.bound(disk, dir, &ends)?;
         visit.base += bytes.len() as u64;
         visit.report(0);
     }
@@ -192,16 +199,20 @@ fn walk(
         }
     }
     let (entries, bytes) = (visit.done.entries, visit.done.bytes);
-    let logs = state.logs.iter().zip(&visit.logs).enumerate().map(|(number, (log, read))| VerifiedLog {
+    for (number, read) in (0_u32..).zip(&mut visit.logs) {
+        read.settle(number, &mut visit.commits);
+    }
+    let missing = visit.commits.missing(disk, dir, &ends)?;
+    let logs = (0_u32..).zip(state.logs.iter().zip(&visit.logs)).map(|(number, (log, read))| VerifiedLog {
         name: log.name.clone(),
         vkey: log.vkey.clone(),
         former: log.former.clone(),
         size: log.tree.size(),
         root: log.tree.root(),
-        pruned: front.as_ref().and_then(|front| front.of(number)),
+        pruned: front.as_ref().and_then(|front| front.of(number as usize)),
         checkpoint_size: visit.anchors.get(&log.name).map(|anchor| anchor.checkpoint.size()),
-        payloads: read.payloads.len() as u64,
-        payloads_missing: read.commits.difference(&read.payloads).count() as u64,
+        payloads: read.payloads,
+        payloads_missing: missing.get(&number).copied().unwrap_or_default(),
     });
     Ok(Verified { logs: logs.collect(), entries, bytes, torn })
 }
@@ -214,12 +225,21 @@ const REPORT_EVERY: u64 = 4_096;
 struct Read {
     /// Time of the last entry.
     at: Option<i64>,
-    /// Commitments of the last entry.
-    last: Vec<[u8; 32]>,
-    /// All commitments.
-    commits: HashSet<[u8; 32]>,
-    /// Commitments of all payloads that are there.
-    payloads: HashSet<[u8; 32]>,
+    /// Commitments of the last entry, and whether their payload stands beside it.
+    last: Vec<([u8; 32], bool)>,
+    /// Payloads that stand beside their entries.
+    payloads: u64,
+}
+
+impl Read {
+    /// All payloads of the last entry went by.
+    fn settle(&mut self, number: u32, commits: &mut Commits) {
+        for (commitment, beside) in self.last.drain(..) {
+            if !beside {
+                commits.alone(number, commitment);
+            }
+        }
+    }
 }
 
 struct Check<'a> {
@@ -228,6 +248,7 @@ struct Check<'a> {
     front: bool,
     records: Vec<Record>,
     logs: Vec<Read>,
+    commits: Commits,
     each: &'a mut dyn Each,
     progress: &'a mut dyn FnMut(Progress),
     done: Progress,
@@ -270,8 +291,8 @@ impl Visit for Check<'_> {
             return Err(FaultKind::TimeWentBack { before, at });
         }
         read.at = Some(at);
-        read.commits.extend(&fields.commits);
-        read.last = fields.commits;
+        read.settle(number, &mut self.commits);
+        read.last.extend(fields.commits.into_iter().map(|commitment| (commitment, false)));
         self.anchors.passed(number, log);
         if self.front {
             self.records.extend(Record::read(number, entry));
@@ -292,10 +313,14 @@ impl Visit for Check<'_> {
         payload: Envelope<'_>,
     ) -> Result<(), FaultKind> {
         let read = &mut self.logs[number as usize];
-        if !read.last.contains(&payload.commitment) {
+        let mut named =
+            read.last.iter_mut().filter(|(commitment, _)| *commitment == payload.commitment).peekable();
+        if named.peek().is_none() {
             return Err(FaultKind::StrayPayload);
         }
-        read.payloads.insert(payload.commitment);
+        named.for_each(|(_, beside)| *beside = true);
+        read.payloads += 1;
+        self.commits.beside(number, payload.commitment);
         self.each.payload(&log.name, payload.bytes);
         Ok(())
     }

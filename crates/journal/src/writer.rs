@@ -390,6 +390,11 @@ impl Writer {
         if self.room_bytes > 0 {
             let head = head_of_segment(&mut state).len() as u64;
             if !self.make_room(&mut next, head + need)? {
+                // Smaller entries still fit the segment that is there and take the numbers from this one on: what
+                // stayed would look like a segment out of its place. A crash before this leaves it as the last one,
+                // which was never written to.
+                shared.disk.remove(&path)?;
+                shared.disk.sync_dir(&journal_dir(&shared.dir))?;
                 return Ok(false);
             }
         }

@@ -53,7 +53,8 @@ impl App {
             return Ok(path);
         }
         Err(Fault::internal(format!(
-            "the hashes in `tiles` are damaged: stop the server, remove the folder, start it again (entry {seq} of {size})"
+            "the hashes in `tiles` are damaged (entry {seq} of {size}): stop the server and restore the folder from a backup; \
+             only where nothing was pruned is it made anew when it is removed"
         )))
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::world::{SHOP, append, define, entry, options};
 use crate::conformance::TestSigner;
-use crate::{Backend, Copied, Error, FileJournal, Journal, Options, copy, verify};
+use crate::{Backend, Copied, Error, FileJournal, Journal, Options, Signer, copy, succeed, verify};
 
 const ROUNDS: u64 = 20;
 
@@ -134,6 +134,48 @@ fn a_torn_tail_is_left_out_and_damage_is_not_copied() {
     let before = fs::read(to.path().join("journal").join(last.file_name().unwrap())).unwrap();
     assert!(matches!(take(from.path(), to.path()), Err(Error::Damaged(_) | Error::OtherHistory { .. })));
     assert_eq!(before, fs::read(to.path().join("journal").join(last.file_name().unwrap())).unwrap());
+}
+
+#[test]
+fn a_log_under_another_name_goes_on_in_its_copy() {
+    const NEXT: [&str; 3] = [SHOP, "test/shop/2", "test/shop/3"];
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    grow(from.path(), 0, 30, small(0));
+    check(from.path(), to.path());
+    let mut next = 30;
+    let notes = |dir: &Path| fs::read_dir(dir.join("checkpoints")).unwrap().count();
+    for names in NEXT.windows(2) {
+        let [old, new] = [0, 1].map(|place| TestSigner::new(names[place], 1));
+        succeed(from.path(), &[(&*old as &dyn Signer, &*new as &dyn Signer)]).unwrap();
+        // As it is, and again with what came since, in this segment and in others.
+        for more in [0, 1, 30] {
+            let journal = FileJournal::open(from.path(), small(0)).unwrap().0;
+            let log = journal.define(names[1], new.clone()).unwrap();
+            for _ in 0..more {
+                append(&journal, vec![entry(log, names[1], next, &["text"])]).unwrap();
+                next += 1;
+            }
+            journal.close().unwrap();
+            let copied = check(from.path(), to.path());
+            assert_eq!((copied.logs[0].name.as_str(), copied.logs[0].size), (names[1], next));
+            assert_eq!(notes(to.path()), 1);
+        }
+    }
+}
+
+#[test]
+fn a_log_that_only_the_copy_has_is_of_another_history() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for dir in [from.path(), to.path()] {
+        grow(dir, 0, 5, options());
+    }
+    let journal = FileJournal::open(to.path(), options()).unwrap().0;
+    let log = define(&journal, "test/other");
+    append(&journal, vec![entry(log, "test/other", 0, &[])]).unwrap();
+    journal.close().unwrap();
+    assert!(matches!(take(from.path(), to.path()), Err(Error::OtherHistory { .. })));
+    fs::remove_dir_all(to.path().join("journal")).unwrap();
+    assert!(matches!(take(from.path(), to.path()), Err(Error::OtherHistory { .. })));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kernel::digest::Digest;
 use kernel::event::{Entry, Event, Pruned};
 
-use super::memory::{DIR, Memory};
+use super::memory::{DIR, Memory, Mood};
 use super::recorder::{Chance, Left, Platter, Recorder};
 use super::world::{PLATFORM, SHOP, append, define, entry, options};
 use crate::{Backend, Error, FaultKind, FileJournal, Journal, LogId, NewEntry, Options, SegmentStart};
@@ -125,6 +125,32 @@ fn at(entry: NewEntry) -> NewEntry {
     let text = String::from_utf8(entry.bytes).unwrap();
     let (_, rest) = text.split_once(',').unwrap();
     NewEntry { bytes: format!("{{\"at\":2000000,{rest}").into_bytes(), ..entry }
+}
+
+#[test]
+fn what_goes_is_vouched_for_by_then() {
+    let disk = Memory::default();
+    let (journal, _) = disk.open_with(small()).unwrap();
+    fill(&journal);
+    // Beyond the last checkpoint.
+    for seq in ENTRIES..2 * ENTRIES {
+        append(&journal, vec![entry(log(0), SHOP, seq, &["text"]), entry(log(1), PLATFORM, seq, &[])])
+            .unwrap();
+    }
+    let start = journal.segments().unwrap().pop().unwrap();
+    for number in [1, 0] {
+        let seq = journal.head(log(number)).size;
+        append(&journal, vec![record(number, seq, pruned(&start, number))]).unwrap();
+    }
+    // As long as that cannot be signed nothing goes.
+    disk.feel(Mood::Renames);
+    assert!(matches!(journal.prune(start.first), Err(Error::Io { .. })));
+    assert!(journal.segments().unwrap().len() > 1);
+    disk.feel(Mood::Well);
+    assert!(journal.prune(start.first).unwrap() > 0);
+    let after = disk.copy();
+    assert_eq!(after.verify().unwrap().logs[0].pruned.as_ref().unwrap().first, start.logs[0].size());
+    assert_eq!(after.open().head(log(0)).size, 2 * ENTRIES + 1);
 }
 
 #[test]

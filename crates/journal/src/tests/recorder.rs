@@ -1,13 +1,13 @@
 //! A disk that remembers everything that was asked of it, and what of it a crash would have left: names and pages that
 //! were not flushed are there or not, as chance has it. On demand one call fails, or there is no room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::Error;
 use crate::disk::{Disk, File, Held, Mode};
+use crate::{Error, NewEntry};
 
 use super::memory::DIR;
 
@@ -18,6 +18,9 @@ const SECTOR: usize = 512;
 /// One thing that was asked, or happened meanwhile.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
+    MakeDir {
+        path: PathBuf,
+    },
     Create {
         path: PathBuf,
         inode: usize,
@@ -45,16 +48,35 @@ pub(crate) enum Op {
     SyncDir {
         path: PathBuf,
     },
-    /// An append was made; so many entries were in by log.
-    Submitted([u64; 2]),
-    /// And so many were acknowledged.
+    Note(Note),
+}
+
+/// What happened meanwhile, for whoever judges.
+#[derive(Clone, Debug)]
+pub(crate) enum Note {
+    /// An append was made.
+    Submitted(Vec<NewEntry>),
+    /// So many entries of each log were acknowledged.
     Acked([u64; 2]),
+    /// What was not acknowledged by now was refused.
+    Refused,
+    /// The logs are to have their next keys, or have them.
+    Succeeding,
+    Succeeded,
+    /// Entries before these are to go; what is needed to do without them is beside.
+    Pruning {
+        front: [u64; 2],
+        base: (String, Vec<u8>),
+    },
+    /// They went.
+    Pruned,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     inodes: Vec<Vec<u8>>,
     names: BTreeMap<PathBuf, usize>,
+    dirs: BTreeSet<PathBuf>,
     ops: Vec<Op>,
     locked: bool,
     /// Calls until one fails.
@@ -62,14 +84,18 @@ struct Inner {
     failed: bool,
     /// Bytes that all files may have together.
     capacity: Option<usize>,
+    /// From which operation on there is room for so many bytes more, and no others.
+    full_at: Option<(usize, usize)>,
+    /// Whether something was refused for want of room.
+    was_full: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Inner>>);
 
 impl Recorder {
-    pub(crate) fn note(&self, op: Op) {
-        self.0.lock().unwrap().ops.push(op);
+    pub(crate) fn note(&self, note: Note) {
+        self.0.lock().unwrap().ops.push(Op::Note(note));
     }
 
     pub(crate) fn ops(&self) -> Vec<Op> {
@@ -85,10 +111,38 @@ impl Recorder {
         self.0.lock().unwrap().failed
     }
 
+    /// Every file there is.
+    pub(crate) fn names(&self) -> Vec<PathBuf> {
+        self.0.lock().unwrap().names.keys().cloned().collect()
+    }
+
+    /// Another disk with the same files, as the end of the process leaves them.
+    pub(crate) fn copy(&self) -> Self {
+        let inner = self.0.lock().unwrap();
+        let (inodes, names, dirs) = (inner.inodes.clone(), inner.names.clone(), inner.dirs.clone());
+        Self(Arc::new(Mutex::new(Inner { inodes, names, dirs, ..Inner::default() })))
+    }
+
     /// All files together may have so many bytes more than now.
     pub(crate) fn leave_room(&self, bytes: Option<usize>) {
         let mut inner = self.0.lock().unwrap();
+        inner.full_at = None;
         inner.capacity = bytes.map(|bytes| inner.used() + bytes);
+    }
+
+    /// The same, from operation `at` on.
+    pub(crate) fn leave_room_at(&self, at: usize, bytes: usize) {
+        self.0.lock().unwrap().full_at = Some((at, bytes));
+    }
+
+    /// Whether there is only so much room.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.0.lock().unwrap().capacity.is_some()
+    }
+
+    /// Whether something was refused for want of room.
+    pub(crate) fn was_full(&self) -> bool {
+        self.0.lock().unwrap().was_full
     }
 }
 
@@ -113,8 +167,15 @@ impl Inner {
     }
 
     fn grow(&mut self, inode: usize, len: usize) -> io::Result<()> {
+        if let Some((at, bytes)) = self.full_at
+            && self.ops.len() >= at
+        {
+            self.full_at = None;
+            self.capacity = Some(self.used() + bytes);
+        }
         let more = len.saturating_sub(self.inodes[inode].len());
         if more > 0 && self.capacity.is_some_and(|capacity| self.used() + more > capacity) {
+            self.was_full = true;
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
@@ -136,7 +197,15 @@ impl Drop for Unlock {
 }
 
 impl Disk for Recorder {
-    fn create_dir(&self, _: &Path) -> io::Result<()> {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        let mut inner = self.0.lock().unwrap();
+        // Those above it first.
+        let mut missing: Vec<&Path> = above(path).filter(|dir| !inner.dirs.contains(*dir)).collect();
+        while let Some(dir) = missing.pop() {
+            inner.may()?;
+            inner.dirs.insert(dir.to_owned());
+            inner.ops.push(Op::MakeDir { path: dir.to_owned() });
+        }
         Ok(())
     }
 
@@ -150,7 +219,9 @@ impl Disk for Recorder {
         let mut inner = self.0.lock().unwrap();
         let inode = match inner.names.get(path) {
             Some(inode) => *inode,
-            None if mode == Mode::Read => return Err(io::ErrorKind::NotFound.into()),
+            None if mode == Mode::Read || !inner.dirs.contains(path.parent().unwrap()) => {
+                return Err(io::ErrorKind::NotFound.into());
+            }
             None => {
                 inner.may()?;
                 let inode = inner.inodes.len();
@@ -174,7 +245,9 @@ impl Disk for Recorder {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut inner = self.0.lock().unwrap();
-        if inner.names.remove(path).is_some() {
+        if inner.names.contains_key(path) {
+            inner.may()?;
+            inner.names.remove(path);
             inner.ops.push(Op::Remove { path: path.to_owned() });
         }
         Ok(())
@@ -229,6 +302,7 @@ impl File for RecordedFile {
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         let mut inner = self.1.0.lock().unwrap();
+        inner.may()?;
         let len = usize::try_from(len).unwrap();
         inner.inodes[self.0].resize(len, 0);
         inner.ops.push(Op::Resize { inode: self.0, len });
@@ -244,6 +318,11 @@ impl File for RecordedFile {
         inner.ops.push(Op::Resize { inode: self.0, len });
         Ok(())
     }
+}
+
+/// A directory and those above it, the data directory's parent not counted: that one is always there.
+fn above(dir: &Path) -> impl Iterator<Item = &Path> {
+    dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty())
 }
 
 fn put(all: &mut Vec<u8>, at: usize, bytes: &[u8]) {
@@ -271,6 +350,7 @@ pub(crate) enum Left {
 pub(crate) struct Platter {
     files: Vec<(Vec<u8>, Vec<Op>)>,
     names: BTreeMap<PathBuf, usize>,
+    dirs: BTreeSet<PathBuf>,
     names_pending: Vec<Op>,
 }
 
@@ -282,7 +362,7 @@ impl Platter {
                 self.files.push(Default::default());
                 self.names_pending.push(op.clone());
             }
-            Op::Rename { .. } | Op::Remove { .. } => self.names_pending.push(op.clone()),
+            Op::MakeDir { .. } | Op::Rename { .. } | Op::Remove { .. } => self.names_pending.push(op.clone()),
             Op::Write { inode, .. } | Op::Resize { inode, .. } => self.files[*inode].1.push(op.clone()),
             Op::Sync { inode } => {
                 let (bytes, pending) = &mut self.files[*inode];
@@ -291,9 +371,13 @@ impl Platter {
                 }
             }
             Op::SyncDir { path } => {
+                // What is in no directory is in that one.
+                let path = if path == Path::new(".") { Path::new("") } else { path };
                 let inside = |op: &Op| {
-                    let (Op::Create { path: at, .. } | Op::Rename { to: at, .. } | Op::Remove { path: at }) =
-                        op
+                    let (Op::MakeDir { path: at }
+                    | Op::Create { path: at, .. }
+                    | Op::Rename { to: at, .. }
+                    | Op::Remove { path: at }) = op
                     else {
                         return false;
                     };
@@ -303,16 +387,16 @@ impl Platter {
                 self.names_pending = rest;
                 let done: Vec<Op> = done;
                 for op in &done {
-                    name(&mut self.names, op);
+                    name(&mut self.names, &mut self.dirs, op);
                 }
             }
-            Op::Submitted(_) | Op::Acked(_) => {}
+            Op::Note(_) => {}
         }
     }
 
     /// The files after a crash, named as seen from the data directory.
     pub(crate) fn crash(&self, left: Left, chance: &mut Chance) -> BTreeMap<String, Vec<u8>> {
-        let mut names = self.names.clone();
+        let (mut names, mut dirs) = (self.names.clone(), self.dirs.clone());
         for op in &self.names_pending {
             let kept = match left {
                 Left::Everything | Left::TornSector => true,
@@ -320,10 +404,12 @@ impl Platter {
                 Left::Some => chance.coin(),
             };
             if kept {
-                name(&mut names, op);
+                name(&mut names, &mut dirs, op);
             }
         }
-        let files = names.into_iter().map(|(path, inode)| {
+        // Whatever is in a directory goes with its name.
+        let there = |path: &Path| above(path.parent().unwrap()).all(|dir| dirs.contains(dir));
+        let files = names.into_iter().filter(|(path, _)| there(path)).map(|(path, inode)| {
             let (bytes, pending) = &self.files[inode];
             let mut bytes = bytes.clone();
             for (number, op) in pending.iter().enumerate() {
@@ -367,8 +453,9 @@ fn apply(bytes: &mut Vec<u8>, op: &Op) {
     }
 }
 
-fn name(names: &mut BTreeMap<PathBuf, usize>, op: &Op) {
+fn name(names: &mut BTreeMap<PathBuf, usize>, dirs: &mut BTreeSet<PathBuf>, op: &Op) {
     match op {
+        Op::MakeDir { path } => drop(dirs.insert(path.clone())),
         Op::Create { path, inode } => drop(names.insert(path.clone(), *inode)),
         Op::Rename { from, to } => {
             if let Some(inode) = names.remove(from) {

@@ -67,7 +67,7 @@ fn segments_roll_over_and_read_as_one() {
         (verified.entries, verified.logs[0].size, verified.logs[0].checkpoint_size),
         (210, 210, Some(210))
     );
-    assert_eq!((verified.logs[0].payloads, verified.logs[0].payloads_missing), (1, 0));
+    assert_eq!((verified.logs[0].payloads, verified.logs[0].payloads_missing), (210, 0));
     let journal = real(dir.path()).unwrap().0;
     let all = journal.read(LogId(0), 0, usize::MAX, usize::MAX).unwrap();
     assert_eq!(all.len(), 210);
@@ -144,6 +144,42 @@ fn a_journal_of_format_2_opens_for_ever() {
     }
     let verified = verify(copy.path(), &mut |_| {}).unwrap();
     assert_eq!((verified.entries, verified.logs[0].checkpoint_size), (before.entries + 1, Some(size + 1)));
+}
+
+/// Written by the third version: a log got another key in the middle, at the head of a segment.
+#[test]
+fn a_journal_of_format_3_opens_for_ever() {
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures/format-3");
+    let before = verify(&old, &mut |_| {}).unwrap();
+    let [shop, platform] = [0, 1].map(|log| before.logs[log].clone());
+    assert_eq!((shop.former.len(), platform.former.len()), (1, 0));
+    assert!(shop.former[0].size < shop.size && shop.checkpoint_size == Some(shop.size));
+    let all = segments(&old);
+    let has_note = |path: &&PathBuf| {
+        fs::read(path).unwrap().windows(29).any(|window| window == b"countersign/log-succession/v1")
+    };
+    assert_eq!(all.iter().filter(has_note).count(), 1);
+    let copy = copied(&old);
+    let (journal, recovery) = real(copy.path()).unwrap();
+    assert_eq!((recovery.cut, recovery.entries), (None, before.entries));
+    assert_eq!(journal.read(LogId(0), 0, 500, usize::MAX).unwrap().len() as u64, shop.size);
+    let log = journal.define(SHOP, TestSigner::new(SHOP, 2)).unwrap();
+    assert!(matches!(journal.define(SHOP, TestSigner::new(SHOP, 1)), Err(Error::KeyChanged { .. })));
+    append(&journal, vec![entry(log, SHOP, shop.size, &[])]).unwrap();
+    journal.close().unwrap();
+    for file in all {
+        let kept = fs::read(copy.path().join("journal").join(file.file_name().unwrap())).unwrap();
+        let bytes = fs::read(file).unwrap();
+        // What was room may be cut or written to.
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        assert!(kept.starts_with(&bytes[..=used]));
+    }
+    let verified = verify(copy.path(), &mut |_| {}).unwrap();
+    assert_eq!(
+        (verified.logs[0].size, verified.logs[0].checkpoint_size),
+        (shop.size + 1, Some(shop.size + 1))
+    );
+    assert_eq!(verified.logs[0].former, shop.former);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tlog::{Succession, VerifierKey};
 
 use super::memory::{DIR, Memory};
-use super::world::{PLATFORM, SHOP, World, append, define, entry, sizes};
+use super::recorder::{Chance, Left, Platter, Recorder};
+use super::world::{PLATFORM, SHOP, World, append, define, entry, options, sizes, write_story};
 use crate::conformance::TestSigner;
 use crate::content::Commit;
 use crate::frame::{self, Kind, decode};
@@ -135,6 +136,55 @@ fn a_crash_in_between_leaves_the_old_key_or_the_new_one() {
         // Doing it again brings it to its end.
         succeed(&copy, &old, &new).unwrap();
         assert_eq!(copy.verify().unwrap().logs[0].vkey, vkey(&new));
+    }
+}
+
+#[test]
+fn a_crash_at_any_step_leaves_the_old_origin_or_the_new_one() {
+    const NEXT: &str = "test/shop/2";
+    let disk = Recorder::default();
+    let (journal, _) = FileJournal::open_on(Arc::new(disk.clone()), Path::new(DIR), options()).unwrap();
+    write_story(&journal);
+    journal.close().unwrap();
+    drop(journal);
+    let begin = disk.ops().len();
+    let (old, new) = (key(SHOP, 1), key(NEXT, 2));
+    let changes = [(&*old as &dyn Signer, &*new as &dyn Signer)];
+    succeed_on(&disk, Path::new(DIR), &changes).unwrap();
+    let ops = disk.ops();
+    let mut platter = Platter::default();
+    for boundary in 0..=ops.len() {
+        for (way, left) in [Left::Everything, Left::Nothing, Left::Some, Left::TornSector, Left::NoNames]
+            .into_iter()
+            .enumerate()
+            .filter(|_| boundary >= begin)
+        {
+            let at = format!("{boundary} {left:?}");
+            let mut chance = Chance((boundary * 8 + way) as u64);
+            let after = Memory::of(platter.crash(left, &mut chance));
+            let verified = after.verify().unwrap_or_else(|fault| panic!("{at}: {fault}"));
+            let name = verified.logs[0].name.clone();
+            assert!([SHOP, NEXT].contains(&name.as_str()), "{at}");
+            // Whoever does not do it again goes on with what is there.
+            let copy = after.copy();
+            let journal = copy.open();
+            let now = if name == NEXT { &new } else { &old };
+            let log = journal.define(&name, now.clone()).unwrap();
+            append(&journal, vec![entry(log, &name, 6, &[])]).unwrap();
+            journal.close().unwrap();
+            assert_eq!(copy.verify().unwrap().logs[0].checkpoint_size, Some(7), "{at}");
+            // And doing it again brings it to its end.
+            succeed_on(&after, Path::new(DIR), &changes).unwrap();
+            let verified = after.verify().unwrap();
+            assert_eq!(
+                (verified.logs[0].name.as_str(), verified.logs[0].checkpoint_size),
+                (NEXT, Some(6)),
+                "{at}"
+            );
+        }
+        if let Some(op) = ops.get(boundary) {
+            platter.play(op);
+        }
     }
 }
 
