@@ -205,6 +205,10 @@ impl From<engine::Error> for Fault {
                     "look at the disk and at the server's log, then start it again",
                 )
             }
+            // The engine knows no vault: of its failures it has the words.
+            engine::Error::Payload(cause) if cause == vault::Error::NoRoom.to_string() => {
+                Self::from(engine::Error::NoRoom)
+            }
             engine::Error::Payload(cause) => {
                 tracing::error!(%cause, "a payload failed");
                 Self::new(

@@ -17,7 +17,7 @@ use kernel::digest::Digest;
 use kernel::event::{Base, Event, Pruned};
 use kernel::retention::Retention;
 use kernel::state::{Noun, Row, RowKey};
-use tlog::Tree;
+use tlog::{TILE_WIDTH, Tree};
 
 use crate::app::App;
 use crate::base;
@@ -87,6 +87,7 @@ fn record(first: u64, front: &Tree, base: Option<Base>) -> Pruned {
 fn plan(app: &App) -> Result<Option<Plan>> {
     let segments = app.journal.segments()?;
     let size = |start: &SegmentStart| start.logs.get(app.log.0 as usize).map_or(0, Tree::size);
+    let head = app.journal.head(app.log).size;
     let before = app.clock.now().wall;
     let (longest, files) = (longest(app)?, files_segment(app)?);
     let mut plan = None;
@@ -110,7 +111,10 @@ fn plan(app: &App) -> Result<Option<Plan>> {
         if !may_go {
             break;
         }
-        plan = Some(Plan { first: next.clone(), segments: count as u64 + 1, bytes });
+        // Who reads the published log must find the entry that says so: it may not share a bundle with entries that went.
+        if size(next).div_ceil(TILE_WIDTH) <= head / TILE_WIDTH {
+            plan = Some(Plan { first: next.clone(), segments: count as u64 + 1, bytes });
+        }
     }
     Ok(plan)
 }

@@ -14,6 +14,7 @@ use kernel::state::{Noun, Row, RowKey};
 use policy::Bundle;
 use tlog::VerifierKey;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -72,6 +73,8 @@ impl std::fmt::Debug for Running {
 
 /// Runs a server until it is told to stop (SIGINT, SIGTERM).
 pub async fn serve(config: Config) -> Result<()> {
+    // Somebody listens to it, so that it does not end the process without a word: the write fails, and that is told.
+    let _file_size = signal(SignalKind::from_raw(FILE_SIZE_SIGNAL))?;
     let running = Server::start(config).await?;
     tracing::info!(url = %running.url, "ready");
     if let Some(link) = &running.first_link {
@@ -79,7 +82,7 @@ pub async fn serve(config: Config) -> Result<()> {
         use std::io::Write as _;
         drop(writeln!(std::io::stderr(), "\nopen the console, once, within ten minutes:\n\n    {link}\n"));
     }
-    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut term = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = term.recv() => {}

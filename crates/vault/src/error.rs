@@ -20,6 +20,9 @@ pub enum Error {
     /// The key database failed.
     #[error("the key store failed: {0}")]
     Store(String),
+    /// There is no room for new keys on the disk.
+    #[error("the disk is full: no key can be made")]
+    NoRoom,
     /// The payload's key was destroyed.
     #[error("the payload was erased: its key was destroyed")]
     Erased,
@@ -33,6 +36,9 @@ pub enum Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.to_string())
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::NoRoom,
+            _ => Self::Store(error.to_string()),
+        }
     }
 }

@@ -2,14 +2,12 @@
 
 use std::process::Command;
 
-use serde_json::Value;
-
 use crate::shop::{Shop, root, transcript};
 
 /// Plays the example's recordings with the scripted agent.
 pub(crate) fn play(shop: &Shop) {
     let key = shop.key("--agent", "shop-agent");
-    let url = shop_url(shop);
+    let url = shop.url();
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_countersign")).with_file_name("retail-agent");
     if !binary.is_file() {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -24,12 +22,6 @@ pub(crate) fn play(shop: &Shop) {
         .output()
         .unwrap();
     assert!(played.status.success(), "{}", transcript(&played));
-}
-
-fn shop_url(shop: &Shop) -> String {
-    let text = std::fs::read_to_string(shop.data().join("server.json")).unwrap();
-    let file: Value = serde_json::from_str(&text).unwrap();
-    file["url"].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod approvals; // from the agent's proposal to the countersignature
 mod backup; // a backup beside a running server, and what comes back
+mod disk; // a disk that fails, and one that is full
 mod evidence; // an action packed, and checked when its server is gone
 mod journal; // verify on journals that were damaged on purpose
 mod offline; // what works without a server

@@ -1,7 +1,7 @@
 //! A server and the shop's CRM as child processes on a temporary directory, and commands against them.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -130,6 +130,35 @@ impl Shop {
         self.wait();
     }
 
+    /// Starts the server again, with more arguments.
+    pub(crate) fn start_with(&mut self, arguments: &[&str]) {
+        self.server = serving(self.dir.path()).args(arguments).spawn().unwrap();
+        self.wait();
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
+    /// Waits until the server ends by itself; what it said on standard error until then.
+    pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
+        for _ in 0..POLLS_MAX {
+            if let Some(status) = self.server.try_wait().unwrap() {
+                return (status, self.log());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the server goes on: {}", self.log());
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        let text = std::fs::read_to_string(self.data().join("server.json")).unwrap();
+        let file: Value = serde_json::from_str(&text).unwrap();
+        file["url"].as_str().unwrap().to_owned()
+    }
+
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -168,8 +197,13 @@ impl Shop {
 }
 
 fn serve(dir: &Path) -> Child {
+    serving(dir).spawn().unwrap()
+}
+
+fn serving(dir: &Path) -> Command {
     let log = std::fs::File::create(dir.join("server.log")).unwrap();
-    countersign()
+    let mut command = countersign();
+    command
         .args(["serve", "--workspace", "retail", "--listen", "127.0.0.1:0", "--data"])
         .arg(dir.join("data"))
         .arg("--root-key")
@@ -177,9 +211,8 @@ fn serve(dir: &Path) -> Child {
         .env("CRM_TOKEN", TOKEN)
         .env("COUNTERSIGN_LOG", "warn")
         .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap()
+        .stderr(log);
+    command
 }
 
 /// The shop's CRM beside the binary under test; built where only this package was.

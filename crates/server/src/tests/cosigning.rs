@@ -248,6 +248,8 @@ async fn witnesses_go_on_over_a_prune_and_a_restart() {
             story.day(3);
             story.apply_folder("Another title", ONE_DAY, "standard").await;
             story.apply().await;
+            let (run, _) = story.run(&story.desk, "young", &[]).await;
+            story.steps(&story.desk, &run, 256).await;
             let (segments, first) = story.prune(false).await;
             assert!(segments > 0 && first > 0, "{segments} segments before entry {first}");
         }

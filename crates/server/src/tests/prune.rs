@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kernel::clock::Millis;
+use kernel::event::{Entry, Event};
 use serde_json::json;
+use tlog::{Checkpoint, Note, TILE_WIDTH, Tile, TileSource, VerifiedTiles};
 
 use super::retention::{Story, restart};
 use super::world::config;
@@ -20,6 +22,63 @@ fn segments(data: &Path) -> BTreeMap<String, Vec<u8>> {
     let segments = paths.filter(|path| path.extension().is_some_and(|extension| extension == "seg"));
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     segments.map(|path| (name(&path), std::fs::read(&path).unwrap())).collect()
+}
+
+/// The files of the published log, as far as they can be had.
+struct Published(BTreeMap<String, Vec<u8>>);
+
+#[derive(Debug, thiserror::Error)]
+#[error("it is not there")]
+struct NotThere;
+
+impl TileSource for &Published {
+    type Error = NotThere;
+
+    fn fetch(&self, tile: &Tile) -> Result<Vec<u8>, NotThere> {
+        self.0.get(&tile.to_string()).cloned().ok_or(NotThere)
+    }
+}
+
+/// The checkpoint of now.
+async fn kept(story: &Story) -> Checkpoint {
+    story.world.server.app().journal.checkpoint_now().unwrap();
+    let note = story.world.get("/log/main/checkpoint", &story.world.token()).await;
+    Checkpoint::claimed(&Note::parse(note.body.as_str().unwrap()).unwrap()).unwrap()
+}
+
+/// The log goes on from a checkpoint that somebody kept, lacks what was pruned and nothing else, and says so where it can be
+/// read.
+async fn still_published(story: &Story, before: &Checkpoint, first: u64) {
+    let now = kept(story).await;
+    let mut files = BTreeMap::new();
+    let tiles: Vec<Tile> = tlog::tiles(0, now.size()).collect();
+    let bundles = tiles.iter().filter(|tile| tile.level() == 0);
+    let bundles = bundles.filter_map(|tile| Tile::entries(tile.index(), tile.width()));
+    for tile in tiles.iter().copied().chain(bundles) {
+        let path = format!("{}/log/main/{tile}", story.world.server.url);
+        let got = story.world.http.get(path).bearer_auth(story.world.token()).send().await.unwrap();
+        if got.status() == 200 {
+            drop(files.insert(tile.to_string(), got.bytes().await.unwrap().to_vec()));
+        }
+    }
+    let files = Published(files);
+    let tiles = VerifiedTiles::open(&files, now.size(), now.root()).unwrap();
+    let proof = tlog::consistency(&tiles, before.size(), now.size()).unwrap();
+    assert!(tlog::verify_consistency(before.size(), before.root(), now.size(), now.root(), &proof));
+    let mut said = None;
+    for bundle in 0..now.size().div_ceil(TILE_WIDTH) {
+        match tiles.entries(bundle) {
+            Ok(entries) => {
+                for entry in entries {
+                    if let Event::JournalPruned(pruned) = Entry::decode(&entry).unwrap().event {
+                        said = Some((pruned.size, pruned.root.0));
+                    }
+                }
+            }
+            Err(_) => assert!(bundle * TILE_WIDTH < first, "bundle {bundle} is not there; {first} went"),
+        }
+    }
+    assert_eq!(said, Some((first, tlog::root(&tiles, first).unwrap())));
 }
 
 /// A backup of a pruned journal is whole: rows come from its base, and what went is proved still.
@@ -85,7 +144,7 @@ async fn segments_past_their_retention_go_and_the_rest_stays() {
     story.day(3);
     // The files of the bundle in force are in the first segment: they have to move.
     story.apply_folder("Another title", ONE_DAY, "standard").await;
-    let (_, young) = story.run(&story.desk, "young", &["W-young"]).await;
+    let (young_run, young) = story.run(&story.desk, "young", &["W-young"]).await;
     assert_eq!(story.prune(true).await.0, 0, "nothing was let go yet");
     assert_eq!(story.apply().await["runs"], 8);
 
@@ -96,11 +155,19 @@ async fn segments_past_their_retention_go_and_the_rest_stays() {
     assert_eq!(story.world.post("/v1/subjects/hold", &token, hold(false)).await.status, 200);
 
     let before = segments(&data);
+    assert_eq!(story.prune(true).await.0, 0, "the entry that says so would share a bundle with what went");
+    story.steps(&story.desk, &young_run, 256).await;
+    let before_steps = before.len();
+    let before = segments(&data);
+    assert!(before.len() > before_steps);
+    let kept = kept(&story).await;
     let (count, first) = story.prune(true).await;
     assert!(count >= 2, "{count} of {}", before.len());
     assert_eq!(segments(&data).len(), before.len(), "only counted");
     assert_eq!(story.prune(false).await, (count, first));
-    assert_eq!(segments(&data).len() as u64, before.len() as u64 - count);
+    let (now, went) = (segments(&data), usize::try_from(count).unwrap());
+    assert!(before.keys().take(went).all(|name| !now.contains_key(name)), "the first ones went");
+    assert!(before.keys().skip(went).all(|name| now.contains_key(name)), "the others stay");
     assert_eq!(story.prune(false).await.0, 0, "what may go went");
 
     for round in ["at once", "after a restart", "without its rows", "with a leftover"] {
@@ -117,6 +184,7 @@ async fn segments_past_their_retention_go_and_the_rest_stays() {
         let last = &story.world.get("/v1/runs", &token).await.body.to_string();
         assert!(!last.contains(&old[0].0), "{round}: {last}");
         assert_eq!(story.due().await, (json!(0), json!(0)), "{round}");
+        still_published(&story, &kept, first).await;
         match round {
             "at once" => {
                 restored_elsewhere(&story, &young[0], first).await;

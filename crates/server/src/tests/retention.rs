@@ -99,6 +99,16 @@ impl Story {
         (run, actions)
     }
 
+    /// So many more entries of a run, as steps that it need not do again.
+    pub(super) async fn steps(&self, agent: &str, run: &str, count: usize) {
+        let input = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let step =
+            |n| json!({ "key": format!("step {n}"), "kind": "task", "input_sha256": input, "result": n });
+        let steps: Vec<Value> = (0..count).map(step).collect();
+        let done = self.world.post(&format!("/v1/runs/{run}/steps"), agent, json!({ "steps": steps })).await;
+        assert_eq!(done.status, 200, "{:#}", done.body);
+    }
+
     pub(super) async fn finish(&self, agent: &str, run: &str) {
         let done =
             self.world.post(&format!("/v1/runs/{run}/finish"), agent, json!({ "outcome": "done" })).await;
