@@ -10,8 +10,11 @@ row() { printf '| %s | %s | %s |\n' "$(date -u +%F)" "$1" "$2" | tee -a docs/pro
 cargo test --locked -p sim -- --nocapture a_stop_anywhere | tee "$out/sim.log"
 row "stops before and after every append, all stories" "$(grep -oE '[0-9]+ stops' "$out/sim.log") · 0 effects repeated, 0 lost"
 FAULT_CASES=100000 cargo test --locked --release -p journal --lib -- --nocapture faults:: | tee "$out/faults.log"
-row "journal stopped at every operation of its disk: kill, lost pages, torn sectors, lost names, flipped bits" \
-  "$(grep -oE '[0-9]+ faults at [0-9]+ boundaries' "$out/faults.log") · 0 acknowledged entries lost, 0 invented, 0 reordered"
+row "journal stopped at every operation of its disk: kill, lost pages, torn sectors, lost names, flipped bits, full disk" \
+  "$(grep -oE '[0-9]+ faults at [0-9]+ boundaries' "$out/faults.log"), of them $(grep -oE '"full, and [a-z ]+": [0-9]+' "$out/faults.log" |
+    paste -sd ',' | tr -d '"') · 0 acknowledged entries lost, 0 invented, 0 reordered"
+row "journal on a disk of which one call fails, each of them once" \
+  "$(grep -oE '[0-9]+ calls failed, [0-9]+ crashes after them' "$out/faults.log") · 0 acknowledged entries lost, 0 invented, 0 reordered"
 if [ -n "${COUNTERSIGN_DATA:-}" ]; then
   for seed in 1 2 3 4 5; do
     target/debug/retail-replay --domain "$COUNTERSIGN_DATA/tau-retail-domain" \

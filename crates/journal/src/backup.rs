@@ -14,6 +14,7 @@ use crate::checkpoint::{Anchors, checkpoint_dir, file_name};
 use crate::content::Envelope;
 use crate::disk::{Disk, Mode, RealDisk, read_into, replace};
 use crate::error::{Error, Fault, FaultKind};
+use crate::file::sync_parent;
 use crate::head::Head;
 use crate::recover::check_torn;
 use crate::scan::{LogState, Place, State, Stop, Visit, scan, used};
@@ -60,7 +61,15 @@ pub struct CopiedLog {
 /// Copies journal and checkpoints of the data directory `from` into `to`, or adds to an earlier copy what came since.
 /// Names and bytes are safe on the disk when it returns.
 pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result<Copied, Error> {
-    let disk: &dyn Disk = &RealDisk;
+    copy_on(&RealDisk, from, to, progress)
+}
+
+pub(crate) fn copy_on(
+    disk: &dyn Disk,
+    from: &Path,
+    to: &Path,
+    progress: &mut dyn FnMut(Copying),
+) -> Result<Copied, Error> {
     // Before the segments: what a server vouches for meanwhile may not be read any more.
     let anchors = Anchors::load(disk, from)?;
     let segments = written(disk, from)?;
@@ -75,6 +84,9 @@ pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result
     for dir in [&journal, &checkpoints] {
         disk.create_dir(dir).map_err(Error::io("make", dir))?;
     }
+    // Before anything is in them: a checkpoint without its journal would be another's.
+    disk.sync_dir(to).map_err(Error::io("flush", to))?;
+    sync_parent(disk, to)?;
     let (first, mut state) = beginning(disk, from, &segments[..=known], &anchors)?;
     let mut done = Copying::default();
     for segment in &segments[first..] {
@@ -117,7 +129,6 @@ pub fn copy(from: &Path, to: &Path, progress: &mut dyn FnMut(Copying)) -> Result
             root: tree.root(),
         });
     }
-    disk.sync_dir(to).map_err(Error::io("flush", to))?;
     Ok(copied)
 }
 

@@ -4,7 +4,7 @@
 //! ones are remembered. What is left is kept apart and looked for in the segments once more, at the end or when it
 //! becomes too much.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::mem;
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(crate) struct Commits {
     /// Whose payload is there: the last ones, and those before them.
     recent: [HashSet<Key>; 2],
     /// Whose payload was not met so far.
-    apart: HashSet<Key>,
+    apart: BTreeSet<Key>,
     /// How many were looked for in vain and are not kept any more, by log number.
     missing: BTreeMap<u32, u64>,
 }

@@ -313,7 +313,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static, dir: &Path) -> Result<
 
 /// A data directory that was just made must not vanish with a crash. Where its parent may not be opened, whoever made
 /// it there has to see to that.
-fn sync_parent(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
+pub(crate) fn sync_parent(disk: &dyn Disk, dir: &Path) -> Result<(), Error> {
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match disk.sync_dir(parent) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),

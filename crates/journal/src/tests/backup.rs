@@ -1,13 +1,22 @@
 //! Copies of a journal: taken while it is written, taken again, damaged, and of another history.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::memory::{DIR, Memory};
+use super::recorder::{Chance, Left, Platter, Recorder};
 use super::world::{SHOP, append, define, entry, options};
+use crate::backup::copy_on;
 use crate::conformance::TestSigner;
-use crate::{Backend, Copied, Error, FileJournal, Journal, Options, Signer, copy, succeed, verify};
+use crate::disk::Disk as _;
+use crate::succession::succeed_on;
+use crate::{
+    Backend, Copied, Error, FaultKind, FileJournal, Journal, Options, Signer, copy, succeed, verify,
+    verify_on,
+};
 
 const ROUNDS: u64 = 20;
 
@@ -161,6 +170,71 @@ fn a_log_under_another_name_goes_on_in_its_copy() {
             assert_eq!(notes(to.path()), 1);
         }
     }
+}
+
+#[test]
+fn a_crash_at_any_step_leaves_a_copy_that_goes_on() {
+    let disk = Recorder::default();
+    let [from, to] = ["from", "to"].map(|name| Path::new(DIR).join(name));
+    disk.create_dir(Path::new(DIR)).unwrap();
+    disk.sync_dir(Path::new(".")).unwrap();
+    let mut next = 0;
+    let mut grow = |name: &str| {
+        let journal = FileJournal::open_on(Arc::new(disk.clone()), &from, small(0)).unwrap().0;
+        let log = define(&journal, name);
+        for _ in 0..25 {
+            append(&journal, vec![entry(log, name, next, &["text"])]).unwrap();
+            next += 1;
+        }
+        journal.close().unwrap();
+    };
+    let mut copied = Vec::new();
+    let mut take = || {
+        let begin = disk.ops().len();
+        copy_on(&disk, &from, &to, &mut |_| {}).unwrap();
+        copied.push(begin..=disk.ops().len());
+    };
+    grow(SHOP);
+    take();
+    grow(SHOP);
+    take();
+    let [old, new] = [SHOP, "test/shop/2"].map(|name| TestSigner::new(name, 1));
+    succeed_on(&disk, &from, &[(&*old as &dyn Signer, &*new as &dyn Signer)]).unwrap();
+    grow("test/shop/2");
+    take();
+    let mut platter = Platter::default();
+    let (mut whole, mut size) = (0, 0);
+    for (at, op) in disk.ops().iter().enumerate() {
+        if copied.iter().any(|steps| steps.contains(&at)) {
+            let chances = [Left::Some; 5];
+            let lefts = [Left::Everything, Left::Nothing, Left::NoNames].into_iter().chain(chances);
+            for (round, left) in lefts.enumerate() {
+                let mut chance = Chance((at * 8 + round) as u64);
+                let after = Memory::of(platter.crash(left, &mut chance));
+                let verify = |dir: &Path| {
+                    verify_on(&after, dir, &BTreeMap::new(), &mut |_| {}).map(|done| done.entries)
+                };
+                // Once it is done it stays one.
+                match verify(&to) {
+                    Ok(entries) => {
+                        assert!(entries >= size, "{at} {left:?}: {entries}");
+                        whole += 1;
+                    }
+                    Err(fault) => {
+                        assert!(at <= *copied[0].end(), "{at} {left:?}: {fault}");
+                        assert!(matches!(fault.kind, FaultKind::Unreadable(_)), "{at} {left:?}: {fault}");
+                    }
+                }
+                copy_on(&after, &from, &to, &mut |_| {}).unwrap_or_else(|e| panic!("{at} {left:?}: {e}"));
+                assert_eq!(verify(&to).unwrap(), verify(&from).unwrap(), "{at} {left:?}");
+            }
+        }
+        if copied.iter().any(|steps| *steps.end() == at) {
+            size += 25;
+        }
+        platter.play(op);
+    }
+    assert!(whole > 200, "{whole}");
 }
 
 #[test]

@@ -247,7 +247,9 @@ impl Story<'_> {
         let done = move |result: Result<_, Error>| {
             if result.is_ok() {
                 let mut acked = acked.lock().unwrap();
-                ends.into_iter().for_each(|(log, end)| acked[log] = end);
+                for (log, end) in ends {
+                    acked[log] = end;
+                }
                 disk.note(Note::Acked(*acked));
             }
             told.send(result.map(drop)).unwrap();

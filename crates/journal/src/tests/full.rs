@@ -63,7 +63,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
 fn long(entry: NewEntry, bytes: usize) -> NewEntry {
     let mut text = String::from_utf8(entry.bytes).unwrap();
     let end = text.pop().unwrap();
-    text.push_str(&format!(",\"z\":\"{}\"{end}", "z".repeat(bytes)));
+    let text = format!("{text},\"z\":\"{}\"{end}", "z".repeat(bytes));
     NewEntry { bytes: text.into_bytes(), ..entry }
 }
 

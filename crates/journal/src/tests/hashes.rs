@@ -86,6 +86,8 @@ fn whatever_a_crash_leaves_of_them_is_made_anew() {
     assert!(right(&open(dir.path(), &journal, log)));
 }
 
+type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn hashes_of_pruned_entries_are_kept_and_never_made_up() {
     let dir = tempfile::tempdir().unwrap();
@@ -115,7 +117,7 @@ fn hashes_of_pruned_entries_are_kept_and_never_made_up() {
     };
     // What lies behind the front heals, and so does what is made of hashes alone.
     let front_byte = usize::try_from(front).unwrap() * 32;
-    let heals: [(&str, &dyn Fn(&mut Vec<u8>)); 5] = [
+    let heals: [(&str, Damage<'_>); 5] = [
         ("0", &|bytes| bytes.truncate(front_byte)),
         ("0", &|bytes| bytes[front_byte..].fill(7)),
         ("1", &|bytes| bytes.fill(7)),
