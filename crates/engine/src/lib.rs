@@ -20,6 +20,7 @@ mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
 mod reconcile; // after a restore to a point in the past
 mod retention; // letting go of what is past its retention
+mod roster; // whom and what a bundle names
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
 mod steps; // what a run need not do again
@@ -34,6 +35,7 @@ pub use propose::Propose;
 pub use publish::{KeepFor, Publish};
 pub use reconcile::Reconciled;
 pub use retention::{Due, LetGo};
+pub use roster::Roster;
 pub use runs::StartRun;
 pub use steps::{NewStep, RecordedStep, STEPS_MAX};
 pub use subject::SUBJECT_NAME_BYTES_MAX;
