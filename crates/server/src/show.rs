@@ -8,12 +8,14 @@ mod explain; // the whole decision
 mod receipt; // that an entry is in the log
 mod run; // a run
 mod timeline; // one sentence for each entry
+mod veil; // what rules redact, hidden wherever it stands
 mod words; // what to tell an agent
 
-pub(crate) use action::{action, action_now};
+pub(crate) use action::{Reader, action, action_now};
 pub(crate) use approval::approval;
 pub(crate) use connector::{connectors, tools};
 pub(crate) use evidence::evidence;
 pub(crate) use explain::{checkpoint_size, explain};
 pub(crate) use receipt::receipt;
 pub(crate) use run::{run, run_started};
+pub(crate) use veil::Veil;
