@@ -21,8 +21,9 @@ mod steps; // steps of a run
 mod subjects; // erasing and legal holds
 
 pub(crate) use {
-    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, log::*,
-    me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*, subjects::*,
+    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, health::*,
+    keys::*, log::*, me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*,
+    subjects::*,
 };
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use kernel::id::Role;
 use crate::access::{Right, check};
 use crate::caller::{ALL_SCOPES, Caller, Who};
 
-const RIGHTS: [Right; 10] = [
+const RIGHTS: [Right; 11] = [
     Right::See,
     Right::SeeWorkspace,
     Right::Audit,
@@ -20,6 +20,7 @@ const RIGHTS: [Right; 10] = [
     Right::Connect,
     Right::Keys,
     Right::Invite,
+    Right::Erase,
 ];
 
 fn caller(who: &str, scopes: &[Scope]) -> Caller {
@@ -62,7 +63,7 @@ fn the_table_of_rights() {
         writeln!(table, "{who} ({}): {}", scopes.len(), may.join(" ")).unwrap();
     }
     let wanted = "\
-operator (5): See SeeWorkspace Audit Act Publish Connect Keys Invite
+operator (5): See SeeWorkspace Audit Act Publish Connect Keys Invite Erase
 agent a (2): See Act
 agent a (1): See
 agent a (5): See Act
@@ -71,10 +72,10 @@ person reviewer (5): See SeeWorkspace Answer
 person reviewer (1): See SeeWorkspace
 person finance (2): See SeeWorkspace Answer
 person owner (5): See SeeWorkspace Answer Resolve Connect
-person governor (5): See SeeWorkspace Audit Answer Publish Connect
+person governor (5): See SeeWorkspace Audit Answer Publish Connect Erase
 person governor (2): See SeeWorkspace Audit Answer Connect
 person auditor (5): See SeeWorkspace Audit Answer
-person admin (5): See SeeWorkspace Audit Answer Connect Keys
+person admin (5): See SeeWorkspace Audit Answer Connect Keys Erase
 ";
     assert_eq!(table, wanted);
 }
