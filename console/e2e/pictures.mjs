@@ -9,6 +9,7 @@ import { start } from './mock.mjs';
 const SHOTS = [
   ['home', '/', { setup: true }],
   ['home-empty', '/', { rows: 0 }],
+  ['home-refuses-all', '/', { refuses: true, rows: 0 }],
   ['home-degraded', '/', { behind: 4200 }],
   ['inbox-0', '/inbox', { rows: 0 }],
   ['inbox-1', '/inbox', { rows: 1 }],

@@ -80,6 +80,7 @@ await story('an unknown outcome is settled by whoever looked, with what was foun
 
 await story('a policy that refuses all is the first thing that home says', { refuses: true }, '/', async (page) => {
   await page.getByText('No policy is in force: every action is refused.').waitFor();
+  await page.locator('.banner', { hasText: 'Every action is refused' }).waitFor();
 });
 
 await story('markup from an agent stays text', {}, '/inbox/apr_0', async (page) => {

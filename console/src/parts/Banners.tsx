@@ -1,4 +1,4 @@
-// What a reader must know before believing the page: setup, views behind, a cut stream.
+// What a reader must know before believing the page: setup, rules that refuse all, views behind, a cut stream.
 import { useQuery } from '@tanstack/react-query';
 import { statusQuery } from '../api/queries';
 import { useLive } from '../api/useLive';
@@ -15,6 +15,12 @@ export function Banners() {
       {status?.setup === true && (
         <p className="banner banner-red">
           <strong>Setup:</strong> one person may publish here and every connector is a sandbox. The first production connector ends it.
+        </p>
+      )}
+      {status?.refuses_all === true && (
+        <p className="banner banner-red">
+          <strong>Every action is refused:</strong> {status.bundle === null ? 'no rules are in force' : 'the rules in force permit nothing'}. Put a workspace folder in force with{' '}
+          <code>countersign apply DIR</code>.
         </p>
       )}
       {status !== undefined && status.views_behind >= BEHIND && (

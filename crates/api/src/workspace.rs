@@ -214,6 +214,9 @@ pub struct Status {
     pub setup: bool,
     /// The bundle in force.
     pub bundle: Option<String>,
+    /// No rule permits anything: every action is refused.
+    #[serde(default)]
+    pub refuses_all: bool,
     /// The log's verifier key, for whoever checks it from outside: `NAME+KEY ID+KEY` (C2SP signed-note).
     pub verifier_key: String,
     /// Entries in the log.

@@ -70,7 +70,7 @@ pub(crate) enum Command {
     /// Look at incidents, take them, say that they are over
     #[command(subcommand)]
     Incidents(Incidents),
-    /// List actions
+    /// List actions, and settle those with an unknown outcome
     Actions(Actions),
     /// Look at requests for a countersignature and answer them
     #[command(subcommand)]
@@ -297,7 +297,10 @@ pub(crate) enum Incidents {
 
 /// `actions`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Actions {
+    #[command(subcommand)]
+    pub(crate) command: Option<ActionsDo>,
     /// Only of this run
     #[arg(long)]
     pub(crate) run: Option<String>,
@@ -313,6 +316,25 @@ pub(crate) struct Actions {
     /// How many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) limit: u16,
+}
+
+/// What to do about an action.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ActionsDo {
+    /// Say what an unknown outcome was, after looking into the system itself
+    Settle {
+        /// `act_…`
+        action: String,
+        /// It happened there
+        #[arg(long, required_unless_present = "not_applied")]
+        applied: bool,
+        /// It did not happen there
+        #[arg(long, conflicts_with = "applied")]
+        not_applied: bool,
+        /// How you know; kept sealed beside the entry
+        #[arg(long, short)]
+        reason: String,
+    },
 }
 
 /// `approvals`
@@ -336,12 +358,9 @@ pub(crate) enum Approvals {
     Approve {
         /// `apr_…`
         approval: String,
-        /// Approve this page, by its digest, without showing it: for scripts that showed it before
+        /// Approve the page that was read before, by the digest that `approvals show` prints, without asking
         #[arg(long, value_name = "DIGEST")]
         seen: Option<String>,
-        /// Do not ask after showing
-        #[arg(long, short)]
-        yes: bool,
     },
     /// Reject a request; the agent is told why
     Reject {

@@ -61,6 +61,18 @@ impl Failure {
         Self::new(Kind::Usage, message)
     }
 
+    /// The person who was asked said no: nothing was done.
+    pub(crate) fn declined(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, message).code("declined")
+    }
+
+    /// The person who is to be asked is not there.
+    pub(crate) fn nobody_to_ask(hint: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, "nobody can be asked here: this is not a terminal")
+            .code("not_interactive")
+            .hint(hint)
+    }
+
     /// Nobody answered.
     pub(crate) fn unreachable(message: impl Into<String>) -> Self {
         Self::new(Kind::Unreachable, message)
@@ -124,6 +136,24 @@ pub(crate) fn report(error: &anyhow::Error, out: &Out) -> ExitCode {
         }
     }
     ExitCode::from(failure.map_or(1, |f| f.kind.exit()))
+}
+
+/// Prints why the command line cannot be read, or the help that it asks for. Also as JSON, where it says so: a script
+/// that reads errors reads this one, too.
+pub(crate) fn misused(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json");
+    if !(json && error.use_stderr()) {
+        // A closed output leaves nobody to tell.
+        error.print().ok();
+        return ExitCode::from(if error.use_stderr() { Kind::Usage.exit() } else { 0 });
+    }
+    let text = error.render().to_string();
+    // Message, tips and usage are paragraphs.
+    let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let message = message.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let hint = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    let failure = Failure::usage(message).code("usage").hint(hint);
+    report(&failure.into(), &Out::new(true, crate::output::Color::Never))
 }
 
 fn is_broken_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {

@@ -22,7 +22,10 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::misused(&error),
+    };
     let out = output::Out::new(cli.global.json, cli.global.color);
     match commands::run(cli, &out) {
         Ok(()) => ExitCode::SUCCESS,

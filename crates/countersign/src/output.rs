@@ -27,6 +27,8 @@ pub(crate) struct Out {
     /// Print JSON instead of text.
     pub(crate) json: bool,
     color: bool,
+    /// Print lines beside the output proper: on standard error.
+    aside: bool,
 }
 
 #[expect(clippy::unused_self, reason = "whoever may print holds an `Out`, and only through it")]
@@ -38,12 +40,22 @@ impl Out {
             Color::Never => false,
             Color::Auto => std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         };
-        Self { json, color }
+        Self { json, color, aside: false }
+    }
+
+    /// The same as text on standard error, where questions are asked: what a question is about must reach the person
+    /// who answers it, also when the output is JSON or goes to a file.
+    pub(crate) fn aside(&self) -> Self {
+        Self { json: false, color: self.color && std::io::stderr().is_terminal(), aside: true }
     }
 
     /// Prints one line.
     pub(crate) fn line(&self, text: impl AsRef<str>) -> Result<()> {
-        writeln!(std::io::stdout().lock(), "{}", text.as_ref())?;
+        if self.aside {
+            writeln!(std::io::stderr().lock(), "{}", text.as_ref())?;
+        } else {
+            writeln!(std::io::stdout().lock(), "{}", text.as_ref())?;
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Bounded: a row may leave memory once the store holds it. A miss is read from the store and kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kernel::ports::StateStore;
@@ -134,6 +134,26 @@ impl Book {
     /// Rows of one kind as the store has them, in order of their ids.
     pub(crate) fn range(&self, noun: Noun, from: &str, limit: usize) -> Vec<(String, Arc<Row>)> {
         self.store.range(noun, from, limit)
+    }
+
+    /// All rows of one kind, as decided so far. For kinds with few rows: it reads the store.
+    pub(crate) fn all(&self, noun: Noun) -> BTreeMap<String, Arc<Row>> {
+        let (mut all, mut from) = (BTreeMap::new(), String::new());
+        loop {
+            let page = self.store.range(noun, &from, 1_000);
+            let Some((last, _)) = page.last() else { break };
+            from = format!("{last}\u{1}");
+            all.extend(page);
+        }
+        // What is in memory is never older than the store.
+        let rows = self.rows.lock().expect("no panic while the lock is held");
+        for (key, (row, _)) in rows.iter().filter(|(key, _)| key.noun == noun) {
+            match row {
+                Some(row) => drop(all.insert(key.id.clone(), row.clone())),
+                None => drop(all.remove(&key.id)),
+            }
+        }
+        all
     }
 
     /// Ids of rows of a kind of which there are few: what is under way. Read once, at the start, from the store.

@@ -25,6 +25,7 @@ mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
 mod reconcile; // after a restore to a point in the past
 mod retention; // letting go of what is past its retention
+mod roster; // whom and what a bundle names
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
 mod signals; // telling a run something
@@ -43,6 +44,7 @@ pub use propose::Propose;
 pub use publish::{KeepFor, Publish};
 pub use reconcile::Reconciled;
 pub use retention::{Due, LetGo};
+pub use roster::Roster;
 pub use runs::{FinishRun, StartRun};
 pub use signals::SendSignal;
 pub use steps::{NewStep, RecordedStep, STEPS_MAX};

@@ -15,6 +15,7 @@ use kernel::state;
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::roster::Roster;
 use crate::subject::WORKSPACE;
 
 /// The data key's name under which workspace files are sealed.
@@ -37,12 +38,12 @@ pub struct Publish {
     pub judge: Arc<dyn Judge>,
     /// Its files, as canonical JSON.
     pub files: Vec<u8>,
-    /// Agents, people and connectors that change with it.
-    pub events: Vec<Event>,
+    /// Whom and what it names; what is so already is not recorded again.
+    pub roster: Roster,
     /// How long what each agent's runs hold is kept; what is so already is not recorded again.
     pub retention: Vec<KeepFor>,
-    /// Whether the workspace is still being set up.
-    pub setup: bool,
+    /// Whether it acts on production, which ends the setting up of a workspace for good.
+    pub production: bool,
     /// The bundle against which the plan was made.
     pub expected: Option<Digest>,
     /// Who publishes.
@@ -59,7 +60,7 @@ impl Engine {
     /// Brings a bundle into force: files, agents, people and connectors in one append. Every decision after it is
     /// taken by the new bundle.
     pub async fn publish(&self, publish: Publish) -> Result<u64, Error> {
-        let Publish { judge, files, events, retention, setup, expected, by } = publish;
+        let Publish { judge, files, roster, retention, production, expected, by } = publish;
         let sealed = self
             .inner
             .payloads
@@ -68,7 +69,9 @@ impl Engine {
         let new = judge.clone();
         let seq = self
             .ask(move |desk| {
-                let before = state::workspace(desk.table()).bundle.map(|(bundle, _)| bundle);
+                let workspace = state::workspace(desk.table());
+                let before = workspace.bundle.map(|(bundle, _)| bundle);
+                let setup = workspace.setup && !production;
                 if expected.is_some() && expected != before {
                     return Err(Refusal::Invalid(
                         "another bundle came into force since the plan was made; make the plan again"
@@ -78,7 +81,7 @@ impl Engine {
                 }
                 let published = Event::BundlePublished { bundle: judge.bundle(), previous: before, setup };
                 let mut all = vec![(published, vec![("files".to_owned(), sealed)])];
-                all.extend(events.into_iter().map(|event| (event, vec![])));
+                all.extend(roster.changes(&desk.book).into_iter().map(|event| (event, vec![])));
                 for KeepFor { agent, retention, reason } in retention {
                     if state::retention(desk.table(), &agent) == retention {
                         continue;

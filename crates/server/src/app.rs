@@ -132,7 +132,8 @@ impl App {
         self.engine.row(key).await.map_err(Fault::from)
     }
 
-    /// Reads views and payloads, off the runtime's threads, once the views hold all that is durable now.
+    /// Reads views and payloads for people, off the runtime's threads, once the views hold all that is durable now. Where
+    /// they cannot follow, what they have is better than nothing to read: status says how far they are.
     pub(crate) async fn look<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
@@ -140,6 +141,21 @@ impl App {
         self.engine.views_caught_up().await;
         let app = self.clone();
         tokio::task::spawn_blocking(move || read(&app)).await.map_err(Fault::internal)?
+    }
+
+    /// Like [`App::look`], for what is then acted on: refused where the views cannot follow.
+    pub(crate) async fn look_to_act<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        if !self.engine.views_caught_up().await {
+            return Err(Fault::new(
+                Code::ViewsFailed,
+                "the lists are behind the journal, and nothing is decided from old ones",
+                "try again; if it stays, stop the server and run `countersign rebuild`: the journal is not touched by it",
+            ));
+        }
+        self.look(read).await
     }
 
     /// The run, if this caller may see it.

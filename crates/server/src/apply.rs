@@ -74,30 +74,15 @@ pub(crate) async fn apply(app: &Arc<App>, caller: &Caller, wanted: api::Apply) -
     if dry_run {
         return Ok(plan);
     }
-    let events = app
-        .look({
-            let new = new.clone();
-            move |app| bundle::events(app, &new)
-        })
-        .await?;
-    let was_setup = app
-        .look(|app| {
-            let key = kernel::state::RowKey::new(kernel::state::Noun::Workspace, "");
-            Ok(match app.views.row(&key)?.as_deref() {
-                Some(kernel::state::Row::Workspace(workspace)) => workspace.setup,
-                _ => true,
-            })
-        })
-        .await?;
     app.connectors.replace(specs).map_err(|error| spec_fault(&error))?;
     let published = app
         .engine
         .publish(engine::Publish {
             judge: new.clone(),
             files: bytes,
-            events,
+            roster: bundle::roster(&new),
             retention: bundle::retention(&new),
-            setup: was_setup && !bundle::has_production(&new),
+            production: bundle::has_production(&new),
             expected: previous,
             by: caller.actor(),
         })

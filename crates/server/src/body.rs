@@ -67,6 +67,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 }
 
 async fn read<T: DeserializeOwned>(request: Request, limits: Limits) -> Result<T, Fault> {
+    let (parts, bytes) = bounded(request, limits).await?;
+    let value = if bytes.is_empty() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        check_type(&parts.headers)?;
+        kernel::json::parse(&bytes, limits)?
+    };
+    serde_json::from_value(value).map_err(|error| {
+        Fault::new(
+            Code::RequestInvalid,
+            format!("the request does not fit: {error}"),
+            "compare it with /openapi.json",
+        )
+    })
+}
+
+/// The same request once its body arrived and is JSON within the limits, for a library that reads it again and knows
+/// none of them.
+pub(crate) async fn checked(request: Request, limits: Limits) -> Result<Request, Fault> {
+    let (parts, bytes) = bounded(request, limits).await?;
+    check_type(&parts.headers)?;
+    drop(kernel::json::parse(&bytes, limits)?);
+    Ok(Request::from_parts(parts, HttpBody::from(bytes)))
+}
+
+/// Takes a body in, in time and no more of it than allowed.
+async fn bounded(request: Request, limits: Limits) -> Result<(Parts, Vec<u8>), Fault> {
     let too_large = || {
         Fault::new(
             Code::BodyTooLarge,
@@ -82,19 +109,7 @@ async fn read<T: DeserializeOwned>(request: Request, limits: Limits) -> Result<T
     }
     let patience = parts.extensions.get().copied().unwrap_or(Patience(crate::config::PATIENCE));
     let bytes = collect(body, limits.bytes_max, patience, too_large).await?;
-    let value = if bytes.is_empty() {
-        Value::Object(serde_json::Map::new())
-    } else {
-        check_type(&parts.headers)?;
-        kernel::json::parse(&bytes, limits)?
-    };
-    serde_json::from_value(value).map_err(|error| {
-        Fault::new(
-            Code::RequestInvalid,
-            format!("the request does not fit: {error}"),
-            "compare it with /openapi.json",
-        )
-    })
+    Ok((parts, bytes))
 }
 
 /// Reads a body. One that is too large is read on for a while and thrown away: who is still sending would see a broken

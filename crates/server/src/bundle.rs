@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use connectors::{Credential, Endpoint, HttpTool, Kind, Spec};
 use kernel::digest::Digest;
-use kernel::event::Event;
-use kernel::id::{AgentId, ConnectorId, PersonId};
+use kernel::id::ConnectorId;
 use kernel::judge::Judge as _;
+use kernel::state::Agent;
 use policy::{Bundle, ConnectorKind, ConnectorSpec};
 
-use crate::app::App;
 use crate::problem::Fault;
 
 /// Calls of one connector at once.
@@ -59,6 +58,11 @@ pub(crate) fn rules(bundle: &Bundle) -> Vec<api::Rule> {
             text: rule.text.clone(),
         })
         .collect()
+}
+
+/// Whether no rule of the bundle permits any use of a tool. What the platform's floor permits is for people.
+pub(crate) fn permits_nothing(bundle: &Bundle) -> bool {
+    !bundle.policies().iter().any(|rule| rule.effect == "permit" && !rule.id.starts_with("floor-"))
 }
 
 /// The agents of a bundle.
@@ -174,54 +178,28 @@ fn spec(bundle: &Bundle, spec: &ConnectorSpec) -> Result<Spec, Fault> {
     })
 }
 
-/// What changes in the rows with a new bundle: agents, people, connectors.
-pub(crate) fn events(app: &App, new: &Bundle) -> Result<Vec<Event>, Fault> {
-    let mut events = vec![];
-    let before: BTreeMap<AgentId, _> =
-        app.views.agents()?.into_iter().map(|agent| (agent.id.clone(), agent)).collect();
-    for agent in new.agents().values() {
-        let same = before.get(&agent.name).is_some_and(|row| {
-            (row.version, &row.owner, &row.deputy, &row.stage, row.concurrency)
-                == (agent.version, &agent.owner, &agent.deputy, &agent.stage, agent.concurrency)
-        });
-        if !same {
-            events.push(Event::AgentRegistered {
-                agent: agent.name.clone(),
+/// Whom and what a bundle names.
+pub(crate) fn roster(new: &Bundle) -> engine::Roster {
+    engine::Roster {
+        agents: new
+            .agents()
+            .values()
+            .map(|agent| Agent {
+                id: agent.name.clone(),
                 version: agent.version,
                 owner: agent.owner.clone(),
                 deputy: agent.deputy.clone(),
                 stage: agent.stage.clone(),
                 concurrency: agent.concurrency,
-            });
-        }
+            })
+            .collect(),
+        people: new.people().iter().map(|(person, roles)| (person.clone(), roles.clone())).collect(),
+        connectors: new
+            .connectors()
+            .values()
+            .map(|spec| (spec.name.clone(), (spec.environment.clone(), definition(spec))))
+            .collect(),
     }
-    let gone = before.into_keys().filter(|agent| !new.agents().contains_key(agent));
-    events.extend(gone.map(|agent| Event::AgentRetired { agent }));
-    let before: BTreeMap<PersonId, _> =
-        app.views.persons()?.into_iter().map(|person| (person.id, person.roles)).collect();
-    for (person, roles) in new.people() {
-        if before.get(person) != Some(roles) {
-            events.push(Event::PersonRegistered { person: person.clone(), roles: roles.clone() });
-        }
-    }
-    let gone = before.into_keys().filter(|person| !new.people().contains_key(person));
-    events.extend(gone.map(|person| Event::PersonRemoved { person }));
-    let before: BTreeMap<ConnectorId, _> = app
-        .views
-        .connectors()?
-        .into_iter()
-        .map(|connector| (connector.id, (connector.environment, connector.definition)))
-        .collect();
-    for spec in new.connectors().values() {
-        let row = (spec.environment.clone(), definition(spec));
-        if before.get(&spec.name) != Some(&row) {
-            let (environment, definition) = row;
-            events.push(Event::ConnectorRegistered { connector: spec.name.clone(), environment, definition });
-        }
-    }
-    let gone = before.into_keys().filter(|connector| !new.connectors().contains_key(connector));
-    events.extend(gone.map(|connector| Event::ConnectorRemoved { connector }));
-    Ok(events)
 }
 
 /// How long what each agent's runs hold is kept.

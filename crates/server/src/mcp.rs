@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use gateway::{Caller as McpCaller, Host, HostFuture, ToolCall};
+use http::Method;
 use kernel::actor::Actor;
 use kernel::id::AgentId;
-use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::access::Right;
 use crate::app::App;
+use crate::body::checked;
 use crate::caller::of_request;
 use crate::codes::Code;
 use crate::problem::Fault;
@@ -26,7 +27,7 @@ const CALL_WAIT: u64 = 45_000;
 pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let host = Arc::new(Workspace(app.clone()));
     gateway::router(host, app.hosts.clone(), app.stop.clone())
-        .layer(RequestBodyLimitLayer::new(kernel::json::REQUEST.bytes_max))
+        .layer(from_fn(check))
         .layer(from_fn_with_state(app.clone(), authenticate))
         .with_state(())
 }
@@ -45,6 +46,17 @@ async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: N
     };
     request.extensions_mut().insert(McpCaller { agent });
     next.run(request).await
+}
+
+/// Messages are bounded as every other request is, before the protocol's library reads them.
+async fn check(request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    match checked(request, kernel::json::REQUEST).await {
+        Ok(request) => next.run(request).await,
+        Err(fault) => fault.into_response(),
+    }
 }
 
 struct Workspace(Arc<App>);
@@ -83,7 +95,7 @@ impl Workspace {
             wait: wait(None, CALL_WAIT),
         };
         let action = self.0.engine.propose(propose).await?;
-        show::action_now(&self.0, action, agent).await
+        show::action_now(&self.0, action, agent, show::Reader::Agent).await
     }
 }
 
@@ -108,7 +120,7 @@ impl Host for Workspace {
                 let id = action.parse().map_err(|_| Fault::not_found("action", action))?;
                 let wait = wait(Some(wait_ms), 0);
                 let action = self.0.engine.follow_action(&id, &Actor::Agent(agent.clone()), wait).await?;
-                show::action_now(&self.0, action, agent).await
+                show::action_now(&self.0, action, agent, show::Reader::Agent).await
             };
             follow.await.map_err(|fault: Fault| fault.problem())
         })
@@ -120,7 +132,7 @@ impl Host for Workspace {
                 let agent = agent(caller)?;
                 let id = action.parse().map_err(|_| Fault::not_found("action", action))?;
                 let action = self.0.engine.withdraw(&id, Actor::Agent(agent.clone())).await?;
-                show::action_now(&self.0, action, agent).await
+                show::action_now(&self.0, action, agent, show::Reader::Agent).await
             };
             withdraw.await.map_err(|fault: Fault| fault.problem())
         })

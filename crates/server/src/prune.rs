@@ -46,7 +46,7 @@ impl App {
         // One at a time, and not while another bundle comes into force.
         let _publishing = self.publishing.lock().await;
         let holds = self.engine.holds();
-        let Some(plan) = self.look(|app| plan(app).map_err(Fault::internal)).await? else {
+        let Some(plan) = self.look_to_act(|app| plan(app).map_err(Fault::internal)).await? else {
             return Ok(Went::default());
         };
         let front = |log: journal::LogId| plan.first.logs.get(log.0 as usize).cloned().unwrap_or_default();
@@ -57,8 +57,9 @@ impl App {
         }
         let first = plan.first.first;
         let size = ours.size();
-        let base =
-            self.look(move |app| base::write(&app.data, &app.views, size).map_err(Fault::internal)).await?;
+        let base = self
+            .look_to_act(move |app| base::write(&app.data, &app.views, size).map_err(Fault::internal))
+            .await?;
         let (applied, platform) = (base.applied, front(self.platform.id));
         if platform.size() > 0 {
             let event = Event::JournalPruned(record(first, &platform, None));

@@ -23,8 +23,8 @@ mod subjects; // erasing and legal holds
 mod waits; // waits and signals
 
 pub(crate) use {
-    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, incidents::*,
-    keys::*, log::*, me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*,
+    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, health::*,
+    incidents::*, keys::*, log::*, me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*,
     subjects::*, waits::*,
 };
 

@@ -9,10 +9,11 @@ mod incident; // an incident
 mod receipt; // that an entry is in the log
 mod run; // a run
 mod timeline; // one sentence for each entry
+mod veil; // what rules redact, hidden wherever it stands
 mod wait; // a wait and its answers
 mod words; // what to tell an agent
 
-pub(crate) use action::{action, action_now};
+pub(crate) use action::{Reader, action, action_now};
 pub(crate) use approval::approval;
 pub(crate) use connector::{connectors, tools};
 pub(crate) use evidence::evidence;
@@ -20,4 +21,5 @@ pub(crate) use explain::{checkpoint_size, explain};
 pub(crate) use incident::incident;
 pub(crate) use receipt::receipt;
 pub(crate) use run::{run, run_started, run_whole};
+pub(crate) use veil::Veil;
 pub(crate) use wait::wait;

@@ -2,6 +2,7 @@
 
 mod backup; // a backup taken while it runs, and what comes back
 mod bad_input; // every refusal: code, status, and nothing changed
+mod behind; // while the views cannot follow
 mod cosigning; // witnesses of our checkpoints
 mod doors; // hosts, origins, sessions, tokens
 mod erasure; // what is erased is gone
@@ -9,9 +10,11 @@ mod errors; // codes and their pages
 mod evidence; // one action, packed and checked elsewhere
 mod log; // the log as outsiders read it
 mod matrix; // who may do what
+mod mcp; // `/mcp` with the official client, and with others
 mod openapi; // the copy of the description
 mod origin; // other keys, other origins
 mod prune; // segments that go
+mod redaction; // what rules redact, wherever it comes back
 mod resolve; // what only a person can settle
 mod retention; // what is past its retention is let go
 mod room; // at the quota

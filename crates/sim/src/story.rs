@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Engine, Error, Limits, Parts, Propose, Publish, StartRun};
+use engine::{Engine, Error, Limits, Parts, Propose, Publish, Roster, StartRun};
 use kernel::action::{Action, Status};
 use kernel::actor::Actor;
 use kernel::approval::{Answer, ApprovalStatus};
 use kernel::clock::Millis;
 use kernel::event::{Entry, Event};
-use kernel::state::{self, Noun, RowKey, Table};
+use kernel::state::{self, Agent, Noun, RowKey, Table};
 use serde_json::json;
 
 use crate::chance::{Dice, Virtual};
@@ -121,28 +121,28 @@ impl Process {
 }
 
 async fn publish(engine: &Engine, strict: bool) -> Result<u64, Error> {
-    let finance = ["finance".parse().expect("a role")];
-    let events = vec![
-        Event::PersonRegistered { person: "olga".parse().expect("a name"), roles: finance.clone().into() },
-        Event::PersonRegistered { person: "rita".parse().expect("a name"), roles: finance.into() },
-        Event::AgentRegistered {
-            agent: "bot".parse().expect("a name"),
+    let finance = std::collections::BTreeSet::from(["finance".parse().expect("a role")]);
+    let roster = Roster {
+        people: ["olga", "rita"].map(|name| (name.parse().expect("a name"), finance.clone())).into(),
+        agents: vec![Agent {
+            id: "bot".parse().expect("a name"),
             version: 1,
             owner: "olga".parse().expect("a name"),
             deputy: None,
             stage: "production".to_owned(),
             concurrency: None,
-        },
-    ];
+        }],
+        ..Roster::default()
+    };
     let expected = None;
     let judge = Arc::new(Rules::new(strict));
     engine
         .publish(Publish {
             judge,
             files: b"{}".to_vec(),
-            events,
+            roster,
             retention: vec![],
-            setup: true,
+            production: false,
             expected,
             by: Actor::Operator,
         })

@@ -1,14 +1,25 @@
-//! `countersign actions`: actions, newest first.
+//! `countersign actions`: actions, newest first; and settling one whose outcome nobody could look up.
+//!
+//! Settling is a person's word about the outside world, so it has no default: it says what was found, and how.
 
 use anyhow::Result;
 
-use crate::cli::{Actions, Global};
-use crate::client::query;
-use crate::output::{Out, moment, table};
+use crate::cli::{Actions, ActionsDo, Global};
+use crate::client::{encode, query};
+use crate::output::{Out, moment, table, visible};
 
 use super::client;
 
 pub(super) async fn run(global: &Global, args: Actions, out: &Out) -> Result<()> {
+    if let Some(ActionsDo::Settle { action, applied, reason, .. }) = args.command {
+        let path = format!("/v1/actions/{}/resolve", encode(&action));
+        let done: api::Action = client(global)?.post(&path, &api::ResolveAction { applied, reason }).await?;
+        if out.json {
+            return out.value(&done);
+        }
+        let (status, by) = (out.bold(&visible(&done.status)), done.settled_by.unwrap_or_default());
+        return out.line(format!("{} is {status}, settled by {}", visible(&done.id), visible(&by)));
+    }
     let filters = query(&[
         ("run", args.run.as_deref()),
         ("agent", args.agent.as_deref()),

@@ -16,21 +16,22 @@ pub(super) async fn run(global: &Global, args: Apply, out: &Out) -> Result<()> {
     let client = client(global)?;
     let mut body = api::Apply { files, dry_run: true, expected: None };
     let plan: api::Plan = client.post("/v1/apply", &body).await?;
-    if !out.json {
-        show(&plan, out)?;
-    }
     let nothing = plan.previous.as_deref() == Some(plan.bundle.as_str());
     if args.dry_run || nothing {
-        return if out.json { out.value(&plan) } else { Ok(()) };
+        return if out.json { out.value(&plan) } else { show(&plan, out) };
     }
-    if !args.yes {
-        if !is_interactive() {
-            return Err(Failure::usage("nobody can be asked here: this is not a terminal")
-                .hint("give --yes to apply, or --dry-run to see the plan only")
-                .into());
+    if args.yes {
+        // As JSON, the plan stands in the answer.
+        if !out.json {
+            show(&plan, out)?;
         }
+    } else {
+        if !is_interactive() {
+            return Err(Failure::nobody_to_ask("read the plan with --dry-run, then give --yes").into());
+        }
+        show(&plan, &out.aside())?;
         if !out.ask("Put this in force?")? {
-            return out.line("nothing was changed");
+            return Err(Failure::declined("nothing was changed").into());
         }
     }
     body.dry_run = false;

@@ -20,21 +20,19 @@ pub(super) async fn run(global: &Global, command: Approvals, out: &Out) -> Resul
             let approval = fetch(&client, &approval).await?;
             if out.json { out.value(&approval) } else { show(&approval, out) }
         }
-        Approvals::Approve { approval, seen: Some(seen), .. } => approve(&client, &approval, seen, out).await,
-        Approvals::Approve { approval, seen: None, yes } => {
-            let page = fetch(&client, &approval).await?;
-            if !out.json {
-                show(&page, out)?;
+        Approvals::Approve { approval, seen: Some(seen) } => approve(&client, &approval, seen, out).await,
+        Approvals::Approve { approval, seen: None } => {
+            if !is_interactive() {
+                // The digest is not told here: who would copy it has not read the page.
+                return Err(Failure::nobody_to_ask(format!(
+                    "read `countersign approvals show {approval}`, then give the digest of that page with --seen DIGEST"
+                ))
+                .into());
             }
-            if !yes {
-                if !is_interactive() {
-                    return Err(Failure::usage("nobody can be asked here: this is not a terminal")
-                        .hint(format!("after reading it, give --seen {}", page.digest))
-                        .into());
-                }
-                if !out.ask("Approve exactly this?")? {
-                    return out.line("not answered");
-                }
+            let page = fetch(&client, &approval).await?;
+            show(&page, &out.aside())?;
+            if !out.ask("Approve exactly this?")? {
+                return Err(Failure::declined("not approved: the request waits as before").into());
             }
             approve(&client, &approval, page.digest, out).await
         }

@@ -54,10 +54,16 @@ pub(super) async fn run(global: &Global, command: Connector, out: &Out) -> Resul
         Connector::Pin { connector, workspace } => {
             let report = test(&client, &connector).await?;
             if report.tools.is_empty() {
-                show(&report, out)?;
-                return Err(
-                    Failure::refused(format!("`{connector}` told no tools: nothing was written")).into()
-                );
+                if !out.json {
+                    show(&report, out)?;
+                }
+                let failed = report.steps.iter().find(|step| !step.ok);
+                let why = failed.map(|step| format!(": {}: {}", step.step, step.detail)).unwrap_or_default();
+                let mut failure = Failure::refused(format!("`{connector}` told no tools{why}"));
+                failure.hint = failed.and_then(|step| step.hint.clone()).or_else(|| {
+                    Some(format!("nothing was written; look with `countersign connector test {connector}`"))
+                });
+                return Err(failure.into());
             }
             let file = write(&workspace, &connector, &report)?;
             if out.json {

@@ -192,6 +192,12 @@ async fn server(global: &Global, checks: &mut Vec<Check>) {
         Ok(status) => {
             checks.push(if status.bundle.is_none() {
                 Check::fail("policy", "none is in force: every action is refused", "countersign apply DIR")
+            } else if status.refuses_all {
+                Check::fail(
+                    "policy",
+                    "it permits nothing: every action is refused",
+                    "write a rule with `permit` under policies/ and run `countersign apply DIR`",
+                )
             } else if status.setup {
                 Check::warn("policy", "in setup", "the first production connector ends it")
             } else {

@@ -19,8 +19,8 @@ pub(super) async fn run(global: &Global, args: Retention, out: &Out) -> Result<(
         return show(&now, out);
     };
     let what = format!("what {} runs hold is past its retention; nobody can read it again then", now.due);
-    if !yes && !asked(&what, "Let go of it?", out)? {
-        return out.line("nothing was changed");
+    if !yes {
+        ask(&what, "Let go of it?", out)?;
     }
     let done: api::LetGo = client.post("/v1/retention/apply", &serde_json::json!({})).await?;
     if out.json {
@@ -43,8 +43,8 @@ async fn prune(client: &Client, yes: bool, out: &Out) -> Result<()> {
             "{} segments, {} bytes: their entries are gone for good then",
             count.segments, count.bytes
         );
-        if !yes && !asked(&what, "Take them away?", out)? {
-            return out.line("nothing was changed");
+        if !yes {
+            ask(&what, "Take them away?", out)?;
         }
     }
     let done: api::Pruned = client.post("/v1/retention/prune", &api::Prune { dry_run: false }).await?;
@@ -63,14 +63,12 @@ async fn prune(client: &Client, yes: bool, out: &Out) -> Result<()> {
     ))
 }
 
-fn asked(what: &str, question: &str, out: &Out) -> Result<bool> {
+fn ask(what: &str, question: &str, out: &Out) -> Result<()> {
     if !is_interactive() {
-        return Err(Failure::usage("nobody can be asked here: this is not a terminal")
-            .hint("give --yes")
-            .into());
+        return Err(Failure::nobody_to_ask("give --yes").into());
     }
-    out.line(what)?;
-    out.ask(question)
+    out.aside().line(what)?;
+    if out.ask(question)? { Ok(()) } else { Err(Failure::declined("nothing was changed").into()) }
 }
 
 fn show(now: &api::Retention, out: &Out) -> Result<()> {

@@ -22,6 +22,9 @@ pub(super) async fn run(global: &Global, out: &Out) -> Result<()> {
     if status.setup {
         out.line(out.bad("in setup: one person may publish, every connector is a sandbox"))?;
     }
+    if status.refuses_all && status.bundle.is_some() {
+        out.line(out.bad("the policy permits nothing: every action is refused"))?;
+    }
     match &status.bundle {
         Some(bundle) => out.line(format!("bundle    {}", visible(bundle)))?,
         None => out.line(format!("bundle    {}", out.bad("none: every action is refused")))?,

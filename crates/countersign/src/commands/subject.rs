@@ -17,17 +17,15 @@ pub(super) async fn erase(global: &Global, args: Erase, out: &Out) -> Result<()>
     let before: api::Subject = client.post("/v1/subjects/erase", &body).await?;
     if !args.yes {
         if !is_interactive() {
-            return Err(Failure::usage("nobody can be asked here: this is not a terminal")
-                .hint("give --yes to erase")
-                .into());
+            return Err(Failure::nobody_to_ask("give --yes to erase").into());
         }
-        out.line(format!(
+        out.aside().line(format!(
             "{} payloads were sealed for {}; nobody can read them again once they are erased",
             before.payloads,
             visible(&body.subject)
         ))?;
         if !out.ask("Erase them?")? {
-            return out.line("nothing was changed");
+            return Err(Failure::declined("nothing was changed").into());
         }
     }
     body.dry_run = false;

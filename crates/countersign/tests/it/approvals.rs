@@ -36,8 +36,11 @@ fn a_person_approves_what_was_shown_and_nothing_else() {
     let page = transcript(&shop.run_as(&reviewer, &["approvals", "show", id]));
     assert!(page.contains("arguments") && page.contains(digest) && page.contains("you may answer"), "{page}");
 
-    let unasked = transcript(&shop.run_as(&reviewer, &["approvals", "approve", id]));
-    assert!(unasked.contains("nobody can be asked here") && unasked.ends_with("exit 2\n"), "{unasked}");
+    for unasked in [&["approvals", "approve", id][..], &["--json", "approvals", "approve", id]] {
+        let unasked = transcript(&shop.run_as(&reviewer, unasked));
+        assert!(unasked.contains("nobody can be asked here") && unasked.ends_with("exit 2\n"), "{unasked}");
+        assert!(!unasked.contains(digest), "a digest without its page: {unasked}");
+    }
     let other = "0".repeat(64);
     let stale = transcript(&shop.run_as(&reviewer, &["approvals", "approve", id, "--seen", &other]));
     assert!(stale.contains("code: approval_stale") && stale.ends_with("exit 1\n"), "{stale}");
@@ -54,6 +57,30 @@ fn a_person_approves_what_was_shown_and_nothing_else() {
     for part in ["Decision 1:", "Countersignature", "approved by jonas", "What happened", "check it: "] {
         assert!(story.contains(part), "{part} is missing in {story}");
     }
+}
+
+#[test]
+fn whoever_is_asked_sees_the_page_first_whatever_is_printed() {
+    let shop = Shop::open();
+    play(&shop);
+    let waiting = shop.ok(&["approvals", "list"]);
+    let (id, digest) = (waiting[0]["id"].as_str().unwrap(), waiting[0]["digest"].as_str().unwrap());
+    let reviewer = shop.key("--person", "jonas");
+    for json in [false, true] {
+        let flags: &[&str] = if json { &["--json"] } else { &[] };
+        let arguments = [flags, &["approvals", "approve", id]].concat();
+        let (seen, printed, code) = shop.at_terminal(&reviewer, &arguments, "n\n");
+        let question = seen.find("Approve exactly this?").unwrap_or_else(|| panic!("{seen}"));
+        let page = &seen[..question];
+        assert!(page.contains("arguments") && page.contains(digest), "{seen}");
+        assert_eq!((printed.as_str(), code), ("", 1), "{seen}");
+        assert!(seen[question..].contains("declined"), "{seen}");
+        assert_eq!(shop.ok(&["approvals", "show", id])["status"], "waiting");
+    }
+    let (seen, printed, code) = shop.at_terminal(&reviewer, &["--json", "approvals", "approve", id], "y\n");
+    assert_eq!(code, 0, "{seen}");
+    let answered: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(answered["digest"], digest);
 }
 
 #[test]

@@ -176,6 +176,28 @@ impl Shop {
         command.output().unwrap()
     }
 
+    /// Runs a command with a key on a terminal, where somebody types. Returns what the terminal showed, what went to
+    /// standard output, which is a file, and the exit code.
+    pub(crate) fn at_terminal(&self, key: &str, arguments: &[&str], typed: &str) -> (String, String, i32) {
+        const TERMINAL: &str =
+            "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+        let printed = self.dir.path().join("printed");
+        let binary = countersign();
+        let mut command = Command::new("python3");
+        command.args(["-c", TERMINAL, "sh", "-c", r#"exec "$@" >"$PRINTED""#, "sh"]);
+        command.arg(binary.get_program()).arg("--data").arg(self.data()).args(arguments);
+        for (name, _) in binary.get_envs() {
+            command.env_remove(name);
+        }
+        command.env("COUNTERSIGN_KEY", key).env("PRINTED", &printed).env("NO_COLOR", "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let printed = std::fs::read_to_string(printed).unwrap();
+        (String::from_utf8_lossy(&output.stdout).into_owned(), printed, output.status.code().unwrap_or(-1))
+    }
+
     /// Runs a command that must succeed and returns its JSON.
     pub(crate) fn ok(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[&["--json"], arguments].concat());
@@ -186,6 +208,23 @@ impl Shop {
     /// Makes a key and returns its secret.
     pub(crate) fn key(&self, flag: &str, name: &str) -> String {
         self.ok(&["keys", "create", flag, name])["secret"].as_str().unwrap().to_owned()
+    }
+
+    /// What the running server left for the operator of the machine.
+    fn left(&self, member: &str) -> String {
+        let text = std::fs::read_to_string(self.data().join("server.json")).unwrap();
+        let file: Value = serde_json::from_str(&text).unwrap();
+        file[member].as_str().unwrap().to_owned()
+    }
+
+    /// Address of the server.
+    pub(crate) fn url(&self) -> String {
+        self.left("url")
+    }
+
+    /// The operator's token.
+    pub(crate) fn operator(&self) -> String {
+        self.left("token")
     }
 
     /// Ends the server as a service manager does, and waits for it.

@@ -16,6 +16,13 @@ fn a_plan_is_shown_and_changes_nothing_until_it_is_applied() {
     assert!(unasked.contains("nobody can be asked here") && unasked.ends_with("exit 2\n"), "{unasked}");
     assert_eq!(shop.ok(&["status"])["bundle"], serde_json::Value::Null, "without a yes nothing is applied");
 
+    let operator = shop.operator();
+    let (seen, printed, code) = shop.at_terminal(&operator, &["--json", "apply", folder], "n\n");
+    let question = seen.find("Put this in force?").unwrap_or_else(|| panic!("{seen}"));
+    assert!(seen[..question].contains("+ agent shop-agent"), "the plan comes before the question: {seen}");
+    assert!(seen[question..].contains("declined") && printed.is_empty() && code == 1, "{seen}");
+    assert_eq!(shop.ok(&["status"])["bundle"], serde_json::Value::Null, "a no changes nothing");
+
     let applied = transcript(&shop.run(&["apply", folder, "--yes"]));
     assert!(applied.contains("in force: bundle ") && applied.ends_with("exit 0\n"), "{applied}");
     let again = transcript(&shop.run(&["apply", folder, "--yes"]));

@@ -60,7 +60,12 @@ pub(crate) async fn propose(
             wait: wait(wanted.wait_ms, WAIT),
         })
         .await?;
-    answer(&app, action, agent).await
+    answer(&app, action, agent, reader(&caller)).await
+}
+
+/// What rules redact is hidden from everybody but the agent itself.
+fn reader(caller: &Caller) -> show::Reader {
+    if caller.agent().is_some() { show::Reader::Agent } else { show::Reader::Person }
 }
 
 pub(crate) async fn agent_of(app: &Arc<App>, run: &RunId) -> Result<AgentId, Fault> {
@@ -75,9 +80,10 @@ async fn answer(
     app: &Arc<App>,
     action: Action,
     agent: AgentId,
+    reader: show::Reader,
 ) -> Result<(StatusCode, Answer<api::Action>), Fault> {
     let status = if action.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Answer(show::action_now(app, action, agent).await?)))
+    Ok((status, Answer(show::action_now(app, action, agent, reader).await?)))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -110,7 +116,7 @@ pub(crate) async fn list_actions(
         verdict: filter("verdict", asked.verdict)?,
         agent,
     };
-    list(&app, filter, Paging { after: asked.after, limit: asked.limit }).await
+    list(&app, filter, Paging { after: asked.after, limit: asked.limit }, reader(&caller)).await
 }
 
 /// Actions of one run, newest first.
@@ -123,18 +129,25 @@ pub(crate) async fn list_run_actions(
 ) -> Result<Answer<api::Page<api::Action>>, Fault> {
     caller.may(Right::See)?;
     let run = app.run_seen(&id, &caller).await?;
-    list(&app, ActionFilter { run: Some(run.id), ..ActionFilter::default() }, paging).await
+    list(&app, ActionFilter { run: Some(run.id), ..ActionFilter::default() }, paging, reader(&caller)).await
 }
 
 async fn list(
     app: &Arc<App>,
     filter: ActionFilter,
     paging: Paging,
+    reader: show::Reader,
 ) -> Result<Answer<api::Page<api::Action>>, Fault> {
     let page = app
         .look(move |app| {
             let page = app.views.actions(&filter, paging.after.as_deref(), paging.limit())?;
-            let shown = page.items.iter().map(|item| show::action(app, &item.action, &item.agent, false));
+            let shown = page.items.iter().map(|item| {
+                let veil = match reader {
+                    show::Reader::Agent => show::Veil::default(),
+                    show::Reader::Person => show::Veil::of(app, &item.action)?,
+                };
+                show::action(app, &item.action, &item.agent, false, &veil)
+            });
             Ok(api::Page { items: shown.collect::<Result<_, _>>()?, next: page.next })
         })
         .await?;
@@ -157,7 +170,7 @@ pub(crate) async fn get_action(
     caller.may(Right::See)?;
     let (action, run) = app.action_seen(&id, &caller).await?;
     let action = app.engine.follow_action(&action.id, &caller.actor(), wait(asked.wait_ms, 0)).await?;
-    answer(&app, action, run.agent).await
+    answer(&app, action, run.agent, reader(&caller)).await
 }
 
 /// The whole decision.
@@ -183,7 +196,7 @@ pub(crate) async fn withdraw_action(
     caller.may(Right::Act)?;
     let (action, run) = app.action_seen(&id, &caller).await?;
     let action = app.engine.withdraw(&action.id, caller.actor()).await?;
-    Ok(Answer(show::action_now(&app, action, run.agent).await?))
+    Ok(Answer(show::action_now(&app, action, run.agent, reader(&caller)).await?))
 }
 
 /// A person settles an unknown outcome after looking.
@@ -197,5 +210,5 @@ pub(crate) async fn resolve_action(
     caller.may(Right::Resolve)?;
     let (action, run) = app.action_seen(&id, &caller).await?;
     let action = app.engine.resolve(&action.id, caller.person()?, resolve.applied, resolve.reason).await?;
-    Ok(Answer(show::action_now(&app, action, run.agent).await?))
+    Ok(Answer(show::action_now(&app, action, run.agent, reader(&caller)).await?))
 }

@@ -11,16 +11,22 @@ use http::header::CONTENT_TYPE;
 use kernel::clock::Millis;
 use serde_json::json;
 
-use super::status::{degraded, warnings, watched};
+use super::status::{degraded, refuses_all, warnings, watched};
 use crate::app::App;
 use crate::cosigning::Seen;
 use crate::problem::Fault;
 
 /// The process is alive; what is wrong is named.
-pub(super) async fn healthz(State(app): State<Arc<App>>) -> Answer<serde_json::Value> {
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = serde_json::Value)))]
+pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Answer<serde_json::Value> {
+    let refuses = refuses_all(&app);
     let degraded: Vec<String> =
-        app.notes.iter().cloned().chain(degraded(&app)).chain(watched(&app)).collect();
-    let policy = if app.bundle().is_some() { "in_force" } else { "none: every action is refused" };
+        app.notes.iter().cloned().chain(degraded(&app)).chain(refuses.clone()).chain(watched(&app)).collect();
+    let policy = match (refuses, app.bundle()) {
+        (None, _) => "in_force",
+        (Some(_), None) => "none: every action is refused",
+        (Some(_), Some(_)) => "permits_nothing: every action is refused",
+    };
     Answer(json!({
         "alive": true,
         "status": if degraded.is_empty() { "ok" } else { "degraded" },
@@ -32,7 +38,8 @@ pub(super) async fn healthz(State(app): State<Arc<App>>) -> Answer<serde_json::V
 }
 
 /// Whether new work is taken.
-pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = serde_json::Value), (status = 503, description = "No new work is taken", body = serde_json::Value)))]
+pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
     let degraded = degraded(&app);
     let status = if degraded.is_empty() && !app.stop.is_cancelled() {
         StatusCode::OK
@@ -43,7 +50,8 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
 }
 
 /// Counts in the text form of Prometheus. All of them follow durable entries only.
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fault> {
+#[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain", body = String)))]
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fault> {
     let (workers, held) = app.engine.workers().await?;
     let text = app
         .look(move |app| {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::{Path, State};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use kernel::actor::{Principal, Scope};
 use kernel::event::Event;
 use kernel::id::KeyId;
 use kernel::state::{Key, Noun, Row, RowKey};
 
+use super::runs::idempotency_key;
 use crate::access::{Right, word};
 use crate::app::App;
 use crate::body::{Json, Nothing};
@@ -24,9 +25,11 @@ use crate::problem::Fault;
 pub(crate) async fn create_key(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     Json(wanted): Json<api::CreateKey>,
 ) -> Result<(StatusCode, Answer<api::Key>), Fault> {
     caller.may(Right::Keys)?;
+    made_once(&headers)?;
     let principal = principal(&app, &wanted).await?;
     let scopes = scopes(&principal, &wanted.scopes)?;
     let secret = format!("{KEY_PREFIX}{}", secret::<32>(&*app.entropy));
@@ -41,6 +44,19 @@ pub(crate) async fn create_key(
     app.engine.record(caller.actor(), vec![event]).await?;
     let row = Key { id: key, principal, scopes, created_at: now, revoked_at: None };
     Ok((StatusCode::CREATED, Answer(api::Key { secret: Some(secret), ..shown(&row) })))
+}
+
+/// A secret is told once and kept by nobody, so a repeat cannot be answered as the first request was. Whoever counts on
+/// that hears it before anything is made (docs/decisions/0020).
+pub(super) fn made_once(headers: &HeaderMap) -> Result<(), Fault> {
+    if idempotency_key(headers)?.is_none() {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Code::RequestInvalid,
+        "what is made here holds a secret, which is told once and cannot be told again",
+        "leave out `Idempotency-Key`; if the answer was lost, revoke what was made and make another",
+    ))
 }
 
 async fn principal(app: &App, wanted: &api::CreateKey) -> Result<Principal, Fault> {

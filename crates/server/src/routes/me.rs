@@ -6,11 +6,13 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use http::header::SET_COOKIE;
 use kernel::actor::Scope;
 use kernel::id::PersonId;
 use kernel::state::{Noun, Row, RowKey};
 
+use super::keys::made_once;
 use crate::access::{Right, word};
 use crate::app::App;
 use crate::body::Json;
@@ -87,7 +89,7 @@ pub(crate) async fn open_session(
         .open(who.clone(), scopes, key, now, &*app.entropy)
         .ok_or_else(|| Fault::new(Code::Busy, "too many sessions are open", "try again later"))?;
     let line = format!("{COOKIE_NAME}={cookie}; HttpOnly; SameSite=Strict; Path=/");
-    let mut headers = http::HeaderMap::new();
+    let mut headers = HeaderMap::new();
     let value = |text: &str| http::HeaderValue::from_str(text).map_err(Fault::internal);
     headers.insert(http::header::COOKIE, value(&format!("{COOKIE_NAME}={cookie}"))?);
     // Read back as any later request is: what the answer says is what the session is.
@@ -112,9 +114,11 @@ pub(crate) async fn close_session(State(app): State<Arc<App>>, caller: Caller) -
 pub(crate) async fn create_link(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     Json(wanted): Json<api::CreateLoginLink>,
 ) -> Result<(http::StatusCode, Answer<api::LoginLink>), Fault> {
     caller.may(Right::Invite)?;
+    made_once(&headers)?;
     let person: PersonId = wanted.person.parse()?;
     if !matches!(app.row(RowKey::new(Noun::Person, &person)).await?.as_deref(), Some(Row::Person(_))) {
         return Err(Fault::not_found("person", person.as_str()));

@@ -34,6 +34,7 @@ pub(crate) async fn get_status(
                 workspace: app.workspace.to_string(),
                 setup: setup(app)?,
                 bundle: app.bundle().map(|bundle| bundle.bundle().to_string()),
+                refuses_all: refuses_all(app).is_some(),
                 verifier_key: app.verifier_key.clone(),
                 entries: head.durable,
                 views_behind: head.durable.saturating_sub(head.applied),
@@ -73,9 +74,7 @@ fn attention(app: &App, handed_over: u64) -> Vec<String> {
     out.extend(degraded(app));
     out.extend(warnings(app));
     out.extend(watched(app));
-    if app.bundle().is_none() {
-        out.push("No policy is in force: every action is refused. Run `countersign apply DIR`.".to_owned());
-    }
+    out.extend(refuses_all(app));
     if handed_over > 0 {
         out.push(format!("{handed_over} actions have an outcome that only a person can settle."));
     }
@@ -87,6 +86,19 @@ fn attention(app: &App, handed_over: u64) -> Vec<String> {
         }
     }
     out
+}
+
+/// Why every action is refused, where that is so: deny by default must not look like a server that works.
+pub(crate) fn refuses_all(app: &App) -> Option<String> {
+    match app.bundle() {
+        None => Some("No policy is in force: every action is refused. Run `countersign apply DIR`.".to_owned()),
+        Some(bundle) if crate::bundle::permits_nothing(&bundle) => Some(
+            "The policy in force permits nothing: every action is refused. Write a rule with `permit` under policies/ \
+             and run `countersign apply DIR`."
+                .to_owned(),
+        ),
+        Some(_) => None,
+    }
 }
 
 /// What the witnesses say. It stops no work.

@@ -9,7 +9,17 @@ use kernel::state::{Noun, Row, RowKey};
 use crate::app::App;
 use crate::problem::Fault;
 
+use super::Veil;
 use super::words::{self, Told};
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The action's own agent: it gets its answer as it came.
+    Agent,
+    /// Anybody else: what rules redact is hidden.
+    Person,
+}
 
 /// The action as it stands, at once where everything is at hand, else after a look into the views: they lag behind, and
 /// who waits for an answer should not wait for them.
@@ -17,26 +27,40 @@ pub(crate) async fn action_now(
     app: &std::sync::Arc<App>,
     action: Action,
     agent: AgentId,
+    reader: Reader,
 ) -> Result<api::Action, Fault> {
-    if action.status != Status::Rejected
-        && let Ok(shown) = self::action(app, &action, &agent, true)
-    {
+    let at_hand = action.status != Status::Rejected && (reader == Reader::Agent || action.approval.is_none());
+    if at_hand && let Ok(shown) = self::action(app, &action, &agent, true, &Veil::default()) {
         return Ok(shown);
     }
-    app.look(move |app| self::action(app, &action, &agent, true)).await
+    app.look(move |app| {
+        let veil = if reader == Reader::Agent { Veil::default() } else { Veil::of(app, &action)? };
+        self::action(app, &action, &agent, true, &veil)
+    })
+    .await
 }
 
 /// The action for the wire. `whole`: with output and with why it stopped, which lists leave out.
-pub(crate) fn action(app: &App, action: &Action, agent: &AgentId, whole: bool) -> Result<api::Action, Fault> {
+pub(crate) fn action(
+    app: &App,
+    action: &Action,
+    agent: &AgentId,
+    whole: bool,
+    veil: &Veil,
+) -> Result<api::Action, Fault> {
     let headline = match &action.headline {
-        Some(commitment) => app.text(commitment)?.map(|text| api::visible(&text)),
+        Some(commitment) => app.text(commitment)?.map(|text| veil.text(&text)),
         None => None,
     };
     let output = match &action.output {
-        Some(commitment) if whole => app.sealed::<Output>(commitment)?.map(output),
+        Some(commitment) if whole && veil.is_empty() => app.sealed::<Output>(commitment)?.map(output),
+        Some(commitment) if whole => {
+            let value = app.sealed::<serde_json::Value>(commitment)?.map(|value| veil.value(value));
+            value.map(serde_json::from_value::<Output>).transpose().map_err(Fault::internal)?.map(output)
+        }
         _ => None,
     };
-    let told = if whole { told(app, action)? } else { Told::default() };
+    let told = if whole { told(app, action, veil)? } else { Told::default() };
     Ok(api::Action {
         id: action.id.to_string(),
         run: action.run.to_string(),
@@ -79,7 +103,7 @@ pub(super) fn output(output: Output) -> api::Output {
 }
 
 /// What the sentence needs besides the row: who stopped it, and why.
-fn told(app: &App, action: &Action) -> Result<Told, Fault> {
+fn told(app: &App, action: &Action, veil: &Veil) -> Result<Told, Fault> {
     let mut told = Told::default();
     match action.status {
         Status::Rejected => {
@@ -100,7 +124,7 @@ fn told(app: &App, action: &Action) -> Result<Told, Fault> {
         }
         _ => {}
     }
-    told.why = told.why.map(|text| api::visible(&text));
+    told.why = told.why.map(|text| veil.text(&text));
     Ok(told)
 }
 

@@ -1,9 +1,7 @@
 //! A request for a countersignature, with the page that its approver reads.
 //!
-//! The page is rendered from the stored bytes that the digest covers, all of it. Redacted members of the arguments are
-//! masked here, on the way to people; the digest is that of the whole.
-
-use std::collections::BTreeSet;
+//! The page is rendered from the stored bytes that the digest covers, all of it. What rules redact is masked here, on the
+//! way to people; the digest is that of the whole.
 
 use kernel::action::Action;
 use kernel::approval::Approval;
@@ -16,6 +14,7 @@ use crate::app::App;
 use crate::problem::Fault;
 
 use super::action::word;
+use super::veil::Veil;
 
 /// The payload `shown`.
 #[derive(Debug, Deserialize)]
@@ -47,6 +46,7 @@ pub(crate) fn approval(
     agent: &AgentId,
     whole: bool,
 ) -> Result<api::Approval, Fault> {
+    let veil = Veil::new(app, action, &approval.obligations.redact, &[approval.binds.bundle])?;
     let headline = match &action.headline {
         Some(commitment) => app.text(commitment)?,
         None => None,
@@ -54,7 +54,7 @@ pub(crate) fn approval(
     let (rejected_by, rejected_reason) = match &approval.rejected {
         Some((person, reason)) => {
             let reason = reason.as_ref().map(|reason| app.text(reason)).transpose()?.flatten();
-            (Some(person.to_string()), reason.map(|text| api::visible(&text)))
+            (Some(person.to_string()), reason.map(|text| veil.text(&text)))
         }
         None => (None, None),
     };
@@ -66,7 +66,7 @@ pub(crate) fn approval(
         tool: action.tool.to_string(),
         status: approval.status.word().to_owned(),
         action_status: action.status.word().to_owned(),
-        headline: headline.map_or_else(|| action.tool.to_string(), |text| api::visible(&text)),
+        headline: headline.map_or_else(|| action.tool.to_string(), |text| veil.text(&text)),
         requested_at: approval.requested_at.0,
         expires_at: approval.expires_at.0,
         quorum: approval.obligations.quorum.max(1),
@@ -84,41 +84,24 @@ pub(crate) fn approval(
         rejected_by,
         rejected_reason,
         digest: approval.binds.shown.to_string(),
-        page: if whole { page(app, approval)? } else { None },
+        page: if whole { page(app, approval, &veil)? } else { None },
         you_may: None,
     })
 }
 
-fn page(app: &App, approval: &Approval) -> Result<Option<api::ApprovalPage>, Fault> {
+fn page(app: &App, approval: &Approval, veil: &Veil) -> Result<Option<api::ApprovalPage>, Fault> {
     let Some(shown) = app.sealed::<Shown>(&approval.binds.shown)? else { return Ok(None) };
     Ok(Some(api::ApprovalPage {
-        headline: api::visible(&shown.headline),
+        headline: veil.text(&shown.headline),
         tool: shown.tool,
         class: word(&shown.class),
-        arguments: arguments(shown.arguments, &approval.obligations.redact),
-        facts: shown.facts.iter().map(fact).collect(),
+        arguments: veil.arguments(shown.arguments),
+        facts: shown.facts.iter().map(|fact| veil.fact(fact)).collect(),
         rules: super::explain::rules(app, &approval.binds.bundle, &shown.rules),
-        agent_says: shown.agent_says.as_deref().map(api::visible),
+        agent_says: shown.agent_says.as_deref().map(|words| veil.text(words)),
         agent: shown.agent,
         on_behalf_of: shown.on_behalf_of,
-        run_title: shown.run_title.as_deref().map(api::visible),
+        run_title: shown.run_title.as_deref().map(|title| veil.text(title)),
         undo: shown.undo,
     }))
-}
-
-/// Arguments for people: nothing hidden in them, and what rules redact (by JSON pointer) masked.
-pub(super) fn arguments(mut arguments: Value, redact: &BTreeSet<String>) -> Value {
-    kernel::redact::mask(&mut arguments, redact);
-    api::visible_value(&arguments)
-}
-
-pub(super) fn fact(fact: &Fact) -> api::Fact {
-    api::Fact {
-        name: fact.name.clone(),
-        shown: api::visible(&fact.shown),
-        value: api::visible_value(&fact.value),
-        source: fact.source.clone(),
-        read_at: fact.read_at.0,
-        age_max_ms: fact.age_max.0,
-    }
 }

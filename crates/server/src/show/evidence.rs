@@ -10,9 +10,10 @@ use evidence::{
     REVEALED_BYTES_MAX,
 };
 use kernel::digest::Digest;
-use kernel::event::{Decided, Event};
+use kernel::event::{Decided, Entry, Event};
 use kernel::id::ActionId;
-use kernel::judge::Judge as _;
+use kernel::judge::{Fact, Judge as _};
+use kernel::state::{Noun, Row, RowKey};
 use policy::Bundle;
 use serde_json::Value;
 use views::EntryItem;
@@ -22,7 +23,7 @@ use crate::codes::Code;
 use crate::payloads::Disclosed;
 use crate::problem::Fault;
 
-use super::receipt;
+use super::{Veil, explain, receipt};
 
 /// The pack of an action, as bytes.
 pub(crate) fn evidence(app: &App, id: &ActionId) -> Result<Vec<u8>, Fault> {
@@ -41,7 +42,7 @@ pub(crate) fn evidence(app: &App, id: &ActionId) -> Result<Vec<u8>, Fault> {
         action: id.clone(),
         made_at: app.clock.now().wall,
         entries: items.iter().map(|item| entry(app, item, &note)).collect::<Result<_, _>>()?,
-        payloads: payloads(app, &items)?,
+        payloads: payloads(app, id, &items)?,
         bundles: bundles(app, &items)?,
         checkpoint: note,
     };
@@ -73,11 +74,18 @@ fn decisions(items: &[EntryItem]) -> impl Iterator<Item = &Decided> {
 }
 
 /// Every commitment of the entries, with what may be told of it.
-fn payloads(app: &App, items: &[EntryItem]) -> Result<BTreeMap<Digest, PackedPayload>, Fault> {
+fn payloads(app: &App, id: &ActionId, items: &[EntryItem]) -> Result<BTreeMap<Digest, PackedPayload>, Fault> {
     let redact: BTreeSet<String> = decisions(items)
         .filter_map(|decided| decided.obligations.as_ref())
         .flat_map(|obligations| obligations.redact.iter().cloned())
         .collect();
+    let veil = match app.views.row(&RowKey::new(Noun::Action, id))?.as_deref() {
+        Some(Row::Action(action)) => {
+            let entries: Vec<Entry> = items.iter().map(|item| item.entry.clone()).collect();
+            explain::veil(app, action, &entries)?
+        }
+        _ => Veil::default(),
+    };
     let (mut packed, mut revealed) = (BTreeMap::new(), 0);
     for (name, commitment) in items.iter().flat_map(|item| &item.entry.commits) {
         if packed.contains_key(commitment) {
@@ -86,7 +94,7 @@ fn payloads(app: &App, items: &[EntryItem]) -> Result<BTreeMap<Digest, PackedPay
         let payload = match app.shelf.disclose(commitment).map_err(Fault::internal)? {
             Disclosed::Erased => PackedPayload::Erased,
             Disclosed::Missing => PackedPayload::Missing,
-            Disclosed::Open(opened) if hides(name, &opened.plain, &redact) => PackedPayload::Redacted,
+            Disclosed::Open(opened) if hides(name, &opened.plain, &redact, &veil) => PackedPayload::Redacted,
             Disclosed::Open(opened) if revealed + opened.plain.len() > REVEALED_BYTES_MAX => {
                 PackedPayload::TooLarge
             }
@@ -100,18 +108,24 @@ fn payloads(app: &App, items: &[EntryItem]) -> Result<BTreeMap<Digest, PackedPay
     Ok(packed)
 }
 
-/// Whether a rule redacts something of this payload. Arguments stand in three of them; lines for people are written
-/// from masked ones.
-fn hides(name: &str, plain: &[u8], redact: &BTreeSet<String>) -> bool {
+/// Whether a rule redacts something of this payload: a member of the arguments, which stand in three of them; a fact that
+/// tells of one; or the value itself, wherever it came back.
+fn hides(name: &str, plain: &[u8], redact: &BTreeSet<String>, veil: &Veil) -> bool {
+    if redact.is_empty() {
+        return false;
+    }
+    if veil.touches(plain) {
+        return true;
+    }
+    if name.starts_with("fact.") {
+        return serde_json::from_slice::<Fact>(plain).map_or(true, |fact| veil.covers(&fact));
+    }
     let place = match name {
         "arguments" => "",
         "request" => "/request/context/input",
         "shown" => "/arguments",
         _ => return false,
     };
-    if redact.is_empty() {
-        return false;
-    }
     let Ok(value) = serde_json::from_slice::<Value>(plain) else { return true };
     let Some(arguments) = value.pointer(place) else { return false };
     let mut masked = arguments.clone();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kernel::action::Action;
 use kernel::digest::Digest;
 use kernel::event::{Decided, Entry, Event};
 use kernel::id::ActionId;
@@ -13,7 +14,7 @@ use crate::app::App;
 use crate::problem::Fault;
 
 use super::action::word;
-use super::{approval, timeline};
+use super::{Veil, approval, timeline};
 
 /// Explains an action.
 pub(crate) fn explain(app: &App, id: &ActionId) -> Result<api::Explanation, Fault> {
@@ -31,36 +32,48 @@ pub(crate) fn explain(app: &App, id: &ActionId) -> Result<api::Explanation, Faul
         },
         None => None,
     };
-    let redact = asked.as_ref().map_or_else(BTreeSet::new, |asked| asked.obligations.redact.clone());
+    let veil = veil(app, &action, &entries)?;
     let arguments = app.sealed::<Value>(&action.arguments)?.unwrap_or(Value::Null);
     let mut rounds = Vec::new();
     for entry in &entries {
         if let Event::ActionDecided(decided) = &entry.event {
-            rounds.push(round(app, entry, decided)?);
+            rounds.push(round(app, entry, decided, &veil)?);
         }
     }
     let reason = action.reason.as_ref().map(|reason| app.text(reason)).transpose()?.flatten();
     let approval =
         asked.as_ref().map(|asked| approval::approval(app, asked, &action, &agent, true)).transpose()?;
     Ok(api::Explanation {
-        action: super::action(app, &action, &agent, true)?,
+        action: super::action(app, &action, &agent, true, &veil)?,
         run: super::run(app, &item)?,
-        arguments: approval::arguments(arguments, &redact),
-        reason: reason.map(|text| api::visible(&text)),
+        arguments: veil.arguments(arguments),
+        reason: reason.map(|text| veil.text(&text)),
         rounds,
         approval,
-        timeline: entries.iter().map(|entry| timeline::line(app, entry)).collect::<Result<_, _>>()?,
+        timeline: entries.iter().map(|entry| timeline::line(app, entry, &veil)).collect::<Result<_, _>>()?,
         proof: proof(app, id, &entries),
     })
 }
 
-fn round(app: &App, entry: &Entry, decided: &Decided) -> Result<api::Round, Fault> {
+/// What all decisions on an action hide.
+pub(super) fn veil(app: &App, action: &Action, entries: &[Entry]) -> Result<Veil, Fault> {
+    let (mut redact, mut bundles) = (BTreeSet::new(), vec![]);
+    for entry in entries {
+        if let Event::ActionDecided(decided) = &entry.event {
+            redact.extend(decided.obligations.iter().flat_map(|asked| asked.redact.iter().cloned()));
+            bundles.push(decided.bundle);
+        }
+    }
+    Veil::new(app, action, &redact, &bundles)
+}
+
+fn round(app: &App, entry: &Entry, decided: &Decided, veil: &Veil) -> Result<api::Round, Fault> {
     let mut facts = Vec::new();
     for fact in &decided.facts {
         if let Some(commitment) = entry.commits.get(&format!("fact.{}", fact.name))
             && let Some(fact) = app.sealed::<Fact>(commitment)?
         {
-            facts.push(approval::fact(&fact));
+            facts.push(veil.fact(&fact));
         }
     }
     let request = match entry.commits.get("request") {

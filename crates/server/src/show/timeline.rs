@@ -10,8 +10,10 @@ use kernel::step::StepOutcome;
 use crate::app::App;
 use crate::problem::Fault;
 
+use super::Veil;
+
 /// The line of an entry.
-pub(super) fn line(app: &App, entry: &Entry) -> Result<api::TimelineEntry, Fault> {
+pub(super) fn line(app: &App, entry: &Entry, veil: &Veil) -> Result<api::TimelineEntry, Fault> {
     let mut text = sentence(&entry.event);
     for name in ["cause", "difference", "reason"] {
         // The agent's own reason stands beside the proposal; here stand those of people and systems.
@@ -20,7 +22,7 @@ pub(super) fn line(app: &App, entry: &Entry) -> Result<api::TimelineEntry, Fault
         }
         if let Some(commitment) = entry.commits.get(name) {
             let words = app.text(commitment)?.unwrap_or_else(|| "(erased)".to_owned());
-            text = format!("{}: “{}”", text.trim_end_matches('.'), api::visible(words.trim()));
+            text = format!("{}: “{}”", text.trim_end_matches('.'), veil.text(words.trim()));
         }
     }
     Ok(api::TimelineEntry {

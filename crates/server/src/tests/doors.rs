@@ -93,3 +93,46 @@ async fn server_json_is_for_its_user_only_and_the_first_start_prints_a_link() {
     let error = crate::Server::start(config).await.unwrap_err().to_string();
     assert!(error.contains("loopback"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_refuses_all_says_so_everywhere() {
+    let world = World::bare().await;
+    let check = async |policy: &str, why: &str| {
+        let health = world.get("/healthz", "").await;
+        assert_eq!(health.text("status"), "degraded", "{:#}", health.body);
+        assert_eq!(health.text("policy"), policy);
+        assert!(health.body["degraded"].to_string().contains(why), "{:#}", health.body);
+        let status = world.get("/v1/status", &world.token()).await;
+        assert_eq!(status.body["refuses_all"], true);
+        assert!(status.body["attention"].to_string().contains(why), "{:#}", status.body);
+        assert_eq!(world.get("/readyz", "").await.status, 200, "it takes `apply`");
+    };
+    check("none: every action is refused", "No policy is in force").await;
+
+    let mut files = super::world::folder(world.tools);
+    let rules = files.get_mut("policies/shop.cedar").unwrap();
+    *rules = rules.split("\n\n").filter(|rule| !rule.contains("permit (")).collect::<Vec<_>>().join("\n\n");
+    let applied = world.post("/v1/apply", &world.token(), json!({ "files": files })).await;
+    assert_eq!(applied.status, 200, "{:#}", applied.body);
+    check("permits_nothing: every action is refused", "permits nothing").await;
+
+    let files = super::world::folder(world.tools);
+    assert_eq!(world.post("/v1/apply", &world.token(), json!({ "files": files })).await.status, 200);
+    assert_eq!(world.get("/healthz", "").await.text("policy"), "in_force");
+    assert_eq!(world.get("/v1/status", &world.token()).await.body["refuses_all"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_holds_a_secret_promises_no_replay() {
+    let world = World::shop().await;
+    let head = world.server.entries();
+    for (path, body) in
+        [("/v1/keys", json!({ "agent": "shop-agent" })), ("/v1/login-links", json!({ "person": "ines" }))]
+    {
+        let request = world.request(Method::POST, path).bearer_auth(world.token());
+        let got =
+            super::world::got(request.header("idempotency-key", "1").json(&body).send().await.unwrap()).await;
+        assert_eq!(got.code(), (422, "request_invalid"), "{:#}", got.body);
+    }
+    assert_eq!(world.server.entries(), head);
+}

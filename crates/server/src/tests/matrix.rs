@@ -21,6 +21,7 @@ const RIGHTS: [Right; 11] = [
     Right::Connect,
     Right::Keys,
     Right::Invite,
+    Right::Erase,
 ];
 
 fn caller(who: &str, scopes: &[Scope]) -> Caller {
@@ -63,7 +64,7 @@ fn the_table_of_rights() {
         writeln!(table, "{who} ({}): {}", scopes.len(), may.join(" ")).unwrap();
     }
     let wanted = "\
-operator (5): See SeeWorkspace Audit Act Steer Publish Connect Keys Invite
+operator (5): See SeeWorkspace Audit Act Steer Publish Connect Keys Invite Erase
 agent a (2): See Act
 agent a (1): See
 agent a (5): See Act
@@ -72,10 +73,10 @@ person reviewer (5): See SeeWorkspace Answer
 person reviewer (1): See SeeWorkspace
 person finance (2): See SeeWorkspace Answer
 person owner (5): See SeeWorkspace Answer Resolve Steer Connect
-person governor (5): See SeeWorkspace Audit Answer Steer Publish Connect
+person governor (5): See SeeWorkspace Audit Answer Steer Publish Connect Erase
 person governor (2): See SeeWorkspace Audit Answer Steer Connect
 person auditor (5): See SeeWorkspace Audit Answer
-person admin (5): See SeeWorkspace Audit Answer Steer Connect Keys
+person admin (5): See SeeWorkspace Audit Answer Steer Connect Keys Erase
 ";
     assert_eq!(table, wanted);
 }
