@@ -95,6 +95,19 @@ async fn read<T: DeserializeOwned>(request: Request, limits: Limits) -> Result<T
     })
 }
 
+/// A request whose body is passed on to another reader, once our own found one meaning in it and no more than is allowed.
+pub(crate) async fn checked(request: Request, limits: Limits) -> Result<Request, Fault> {
+    let (parts, body) = request.into_parts();
+    let too_large = || {
+        Fault::from(kernel::json::JsonError::TooLarge { bytes: limits.bytes_max + 1, max: limits.bytes_max })
+    };
+    let bytes = collect(body, limits.bytes_max, too_large).await?;
+    if !bytes.is_empty() {
+        kernel::json::parse(&bytes, limits)?;
+    }
+    Ok(Request::from_parts(parts, HttpBody::from(bytes)))
+}
+
 /// Reads a body. One that is too large is read on for a while and thrown away: who is still sending would see a broken
 /// connection instead of the answer.
 async fn collect(body: HttpBody, max: usize, too_large: impl Fn() -> Fault) -> Result<Vec<u8>, Fault> {

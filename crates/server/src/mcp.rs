@@ -13,6 +13,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::access::Right;
 use crate::app::App;
+use crate::body::checked;
 use crate::caller::of_request;
 use crate::codes::Code;
 use crate::problem::Fault;
@@ -44,7 +45,11 @@ async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: N
         }
     };
     request.extensions_mut().insert(McpCaller { agent });
-    next.run(request).await
+    // The protocol library keeps the last of two equal keys, and numbers that others would round.
+    match checked(request, kernel::json::REQUEST).await {
+        Ok(request) => next.run(request).await,
+        Err(fault) => fault.into_response(),
+    }
 }
 
 struct Workspace(Arc<App>);
