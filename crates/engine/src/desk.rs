@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use journal::{LogId, NewEntry, SealedPayload};
 use kernel::actor::Actor;
+use kernel::approval::ApprovalStatus;
 use kernel::clock::{Clock, Entropy, Millis};
 use kernel::digest::Digest;
 use kernel::event::{ENTRY_BYTES_MAX, Entry, Event};
@@ -108,8 +109,8 @@ impl Desk {
             staged.push((entry, bytes, payloads));
         }
         for (entry, bytes, payloads) in staged {
-            self.note_timers(&entry.event);
             state::apply(&mut self.book, &entry);
+            self.note_timers(&entry.event);
             let payloads: Vec<SealedPayload> =
                 payloads.into_iter().filter_map(|(_, sealed)| stored(sealed)).collect();
             let sealed: usize = payloads.iter().map(|payload| payload.bytes.len()).sum();
@@ -131,9 +132,10 @@ impl Desk {
             Event::ApprovalGiven { approval, .. }
             | Event::ApprovalRejected { approval, .. }
             | Event::ApprovalWithdrawn { approval, .. } => {
-                // The row's own timer goes with the approval once it is settled; a quorum still open keeps it.
+                // The request's own timer goes once the row says that nobody is asked any more: whether one answer was
+                // enough is told there, by quorum and roles.
                 if let Some(row) = state::approval(&self.book, approval)
-                    && !matches!(event, Event::ApprovalGiven { .. } if row.obligations.quorum > 1)
+                    && row.status != ApprovalStatus::Waiting
                 {
                     self.timers.remove(row.expires_at, &row.timer);
                 }
