@@ -105,7 +105,7 @@ impl Connectors {
             Fault::Certain { class, cause, .. } => {
                 ConnectorsError::Failed { connector: name.clone(), class, cause }
             }
-            Fault::Unknown { cause } => {
+            Fault::Unknown { cause, .. } => {
                 ConnectorsError::Failed { connector: name.clone(), class: FailureClass::Unreachable, cause }
             }
         })

@@ -18,8 +18,8 @@ const CAUSE_CHARS_MAX: usize = 400;
 pub(crate) enum Fault {
     /// Nothing happened.
     Certain { class: FailureClass, cause: String, retryable: bool },
-    /// It may have happened.
-    Unknown { cause: String },
+    /// It may have happened; `late`: no answer came in time.
+    Unknown { cause: String, late: bool },
 }
 
 impl Fault {
@@ -54,13 +54,18 @@ impl Fault {
 
     /// It may have happened.
     pub(crate) fn unknown(cause: impl Into<String>) -> Self {
-        Self::Unknown { cause: cause.into() }
+        Self::Unknown { cause: cause.into(), late: false }
+    }
+
+    /// It may have happened: the answer did not come in time.
+    pub(crate) fn late(cause: impl Into<String>) -> Self {
+        Self::Unknown { cause: cause.into(), late: true }
     }
 
     /// The same fault of a request that only prepared the call: the call itself was not sent.
     pub(crate) fn before_sending(self) -> Self {
         match self {
-            Self::Unknown { cause } => Self::unreachable(cause),
+            Self::Unknown { cause, .. } => Self::unreachable(cause),
             certain @ Self::Certain { .. } => certain,
         }
     }
@@ -72,7 +77,7 @@ impl Fault {
 
     pub(crate) fn cause(&self) -> &str {
         match self {
-            Self::Certain { cause, .. } | Self::Unknown { cause } => cause,
+            Self::Certain { cause, .. } | Self::Unknown { cause, .. } => cause,
         }
     }
 
@@ -82,14 +87,14 @@ impl Fault {
             Self::Certain { class, cause, retryable } => {
                 Self::Certain { class, cause: rewrite(&cause), retryable }
             }
-            Self::Unknown { cause } => Self::Unknown { cause: rewrite(&cause) },
+            Self::Unknown { cause, late } => Self::Unknown { cause: rewrite(&cause), late },
         }
     }
 
     pub(crate) fn into_answer(self) -> Answer {
         match self {
             Self::Certain { class, cause, retryable } => Answer::Failed { class, cause, retryable },
-            Self::Unknown { cause } => Answer::Unknown { cause },
+            Self::Unknown { cause, late } => Answer::Unknown { cause, late },
         }
     }
 }
@@ -152,6 +157,9 @@ pub(crate) fn of_request(error: &reqwest::Error) -> Fault {
     if error.is_connect() {
         let cause = if error.is_timeout() { "no connection in time".to_owned() } else { deepest(error) };
         return Fault::unreachable(format!("could not connect: {cause}"));
+    }
+    if error.is_timeout() {
+        return Fault::late(format!("no answer in time: {}", deepest(error)));
     }
     Fault::unknown(format!("the connection ended before the answer: {}", deepest(error)))
 }

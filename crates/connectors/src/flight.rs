@@ -58,11 +58,20 @@ impl Flight {
 
     /// What is known after no usable answer came back.
     pub(crate) fn settle(&self, cause: &str) -> Fault {
+        self.end(cause, Fault::unknown)
+    }
+
+    /// What is known after no answer came in time.
+    pub(crate) fn settle_late(&self, cause: &str) -> Fault {
+        self.end(cause, Fault::late)
+    }
+
+    fn end(&self, cause: &str, unknown: fn(String) -> Fault) -> Fault {
         let seen = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match seen {
             Some(fault) => fault,
             None if self.abandon() => Fault::unreachable(format!("{cause}; the call was not sent")),
-            None => Fault::unknown(cause),
+            None => unknown(cause.to_owned()),
         }
     }
 }

@@ -263,14 +263,14 @@ async fn send(
     let mut handle = match tokio::time::timeout_at(wait.deadline, sending).await {
         Ok(Ok(handle)) => handle,
         Ok(Err(_)) => return Err(flight.settle("the session ended")),
-        Err(_) => return Err(flight.settle(&wait.over())),
+        Err(_) => return Err(flight.settle_late(&wait.over())),
     };
     match tokio::time::timeout_at(wait.deadline, &mut handle.rx).await {
         Ok(Ok(Ok(result))) => Ok(result),
         Ok(Ok(Err(ServiceError::McpError(error)))) => Err(of_json_rpc(error.code.0, &error.message)),
         Ok(Ok(Err(_)) | Err(_)) => Err(flight.settle("the session ended before the answer")),
         Err(_) => {
-            let fault = flight.settle(&wait.over());
+            let fault = flight.settle_late(&wait.over());
             tell_cancelled(handle, tasks);
             Err(fault)
         }

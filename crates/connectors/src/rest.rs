@@ -50,7 +50,7 @@ impl Api {
         let _abandon = Abandon(&flight);
         let exchange = self.exchange(request, call.idempotency_key.is_some(), &flight);
         let outcome = tokio::time::timeout_at(wait.deadline, exchange).await;
-        outcome.unwrap_or_else(|_| Err(flight.settle(&wait.over())))
+        outcome.unwrap_or_else(|_| Err(flight.settle_late(&wait.over())))
     }
 
     async fn exchange(&self, mut request: Request, keyed: bool, flight: &Flight) -> Result<Output, Fault> {

@@ -262,6 +262,9 @@ pub(crate) fn record(
         }
         Answer::Output(answer) => (Outcome::Confirmed, vec![output(answer)?]),
         Answer::Failed { class, cause: why, .. } => (Outcome::Failed(*class), vec![cause(why)?]),
-        Answer::Unknown { cause: why } => (Outcome::Unknown(Cause::Cut), vec![cause(why)?]),
+        Answer::Unknown { cause: why, late } => {
+            let unknown = if *late { Cause::TimeOut } else { Cause::Cut };
+            (Outcome::Unknown(unknown), vec![cause(why)?])
+        }
     })
 }

@@ -1,6 +1,7 @@
 //! Why a command was not carried out: the rules said no, the world failed, or the engine is closing.
 
 use kernel::clock::Millis;
+use kernel::json::JsonError;
 use kernel::judge::ParseError;
 use kernel::refusal::Refusal;
 
@@ -13,6 +14,9 @@ pub enum Error {
     /// The request does not fit the tool.
     #[error(transparent)]
     Parse(#[from] ParseError),
+    /// The request holds a value that has two meanings, or costs too much.
+    #[error(transparent)]
+    Json(#[from] JsonError),
     /// No verdict is possible now; the same request may be repeated.
     #[error("no decision is possible now: {why}")]
     Deferred { code: &'static str, why: String, retry_after: Millis },

@@ -46,8 +46,9 @@ impl Engine {
             return Ok(());
         }
         let judge = self.judge().ok_or(Error::Refused(kernel::refusal::Refusal::NoBundle))?;
-        let Some(arguments) = self.arguments_of(&action)? else {
-            return Err(Error::Payload("the arguments were erased".to_owned()));
+        let (Some(arguments), Some(shown)) = (self.arguments_of(&action)?, self.shown_facts(&action)?) else {
+            tracing::warn!(action = %id, "what it would be performed with was erased");
+            return self.end_erased(id).await;
         };
         let timeout = judge.tools().get(&action.tool).map_or(Millis(0), |tool| tool.timeout);
         let subject = self.subject_of_call(&*judge, &action.tool, &arguments, &action.run);
@@ -68,7 +69,15 @@ impl Engine {
                 return self.try_again(&action).await;
             }
         };
-        let shown = self.shown_facts(&action)?;
+        let moved = match self.moved_reads(&*judge, &action.based_on).await {
+            Ok(Some(moved)) => moved,
+            Ok(None) => return self.end_erased(id).await,
+            Err(NotRead::Transient { cause }) => {
+                tracing::warn!(action = %id, %cause, "what the agent relied on could not be read; tried again");
+                return self.try_again(&action).await;
+            }
+            Err(NotRead::Failed(error)) => return Err(error),
+        };
         let known = facts.as_deref().unwrap_or(&[]);
         let fact_payloads = seal_facts(self, known, &subject, action.run.as_str())?;
         let order =
@@ -104,19 +113,30 @@ impl Engine {
         .await
     }
 
-    /// The facts of the first decision: what a person was shown. Without an approval nobody was shown anything.
-    fn shown_facts(&self, action: &Action) -> Result<Vec<Fact>, Error> {
+    async fn end_erased(&self, id: &ActionId) -> Result<(), Error> {
+        let id = id.clone();
+        self.ask(move |desk| {
+            let action = found(desk.table(), &id)?;
+            let approval = action.approval.as_ref().and_then(|id| state::approval(desk.table(), id));
+            let events = action.erased(approval.as_ref())?.into_iter().map(|event| (event, vec![])).collect();
+            desk.write(&Actor::Server, Some(&action.run), events)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The facts of the first decision: what a person was shown; `None` where one of them was erased. Without an
+    /// approval nobody was shown anything.
+    fn shown_facts(&self, action: &Action) -> Result<Option<Vec<Fact>>, Error> {
         if action.approval.is_none() {
-            return Ok(vec![]);
+            return Ok(Some(vec![]));
         }
         let mut shown = Vec::new();
-        for (fact, commitment) in &action.facts {
-            let bytes = self.payload(commitment)?;
-            let bytes =
-                bytes.ok_or_else(|| Error::Payload(format!("the fact `{}` was erased", fact.name)))?;
+        for (_, commitment) in &action.facts {
+            let Some(bytes) = self.payload(commitment)? else { return Ok(None) };
             shown.push(serde_json::from_slice(&bytes).map_err(|error| Error::Payload(error.to_string()))?);
         }
-        Ok(shown)
+        Ok(Some(shown))
     }
 }
 

@@ -66,7 +66,7 @@ impl Engine {
         };
         match self.call_read(call).await {
             Answer::Output(output) => Ok(output),
-            Answer::Failed { cause, .. } | Answer::Unknown { cause } => Err(cause),
+            Answer::Failed { cause, .. } | Answer::Unknown { cause, .. } => Err(cause),
         }
     }
 

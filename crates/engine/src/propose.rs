@@ -107,7 +107,10 @@ impl Engine {
         let unknown =
             |tool: &str| ParseError::UnknownTool { tool: tool.chars().take(130).collect(), nearest: None };
         let tool: ToolId = propose.tool.parse().map_err(|_| unknown(&propose.tool))?;
-        let arguments = judge.parse(&tool, propose.arguments)?;
+        // Whatever the surface read with: what is judged, kept and called is one value, that of the stored bytes.
+        kernel::json::check(&propose.arguments, kernel::json::REQUEST)?;
+        let bytes = kernel::json::canonical(&judge.parse(&tool, propose.arguments)?);
+        let arguments = kernel::json::parse(&bytes, kernel::json::REQUEST)?;
         let pinned = judge.tools().get(&tool).ok_or_else(|| unknown(tool.as_str()))?;
         let too_long =
             |what: &str, max: usize| Refusal::Invalid(format!("the {what} is longer than {max} bytes"));
@@ -128,7 +131,7 @@ impl Engine {
         let scope = propose.run.as_str();
         let subject = self.subject_of_call(&*judge, &tool, &arguments, &propose.run);
         let seal = |bytes: &[u8]| self.inner.payloads.seal(&subject, scope, bytes).map_err(Error::Payload);
-        let sealed = seal(&kernel::json::canonical(&arguments))?;
+        let sealed = seal(&bytes)?;
         let commitment = sealed.commitment;
         let mut payloads = vec![("arguments".to_owned(), sealed)];
         if let Some(reason) = &propose.reason {

@@ -157,6 +157,7 @@ fn check(steps: &[NewStep]) -> Result<(), Error> {
     }
     let mut keys = BTreeSet::new();
     for step in steps {
+        kernel::json::check(&step.value, kernel::json::REQUEST)?;
         if step.key.is_empty() || step.key.len() > STEP_KEY_BYTES_MAX {
             return invalid(format!("the key of a step has 1 to {STEP_KEY_BYTES_MAX} bytes"));
         }

@@ -423,8 +423,23 @@ impl Action {
             events.push(Event::ApprovalUsed { approval: approval.id.clone(), action: self.id.clone() });
         }
         // A repeat keeps the reservation of the first intent.
-        let reserves = if self.attempts == 0 { again.ruling.counters.clone() } else { vec![] };
-        events.push(intended(&self.id, self.class, self.attempts + 1, reserves));
+        let first = self.attempts == 0;
+        let reserves = if first { again.ruling.counters.clone() } else { vec![] };
+        let compensation = again.compensation.filter(|_| first);
+        events.push(intended(&self.id, self.class, self.attempts + 1, reserves, compensation));
+        Ok(events)
+    }
+
+    /// What it would be performed with, or what a person was shown, was erased: nothing can be sent and nothing compared,
+    /// so it ends here.
+    pub fn erased(&self, approval: Option<&Approval>) -> Result<Vec<Event>, Refusal> {
+        match self.status {
+            Status::Approved | Status::Unknown => {}
+            _ => return Err(Refusal::ActionState { action: self.id.clone(), status: self.status }),
+        }
+        let withdrawn = approval.and_then(|approval| approval.withdraw(WithdrawnWhy::ContentErased).ok());
+        let mut events = withdrawn.unwrap_or_default();
+        events.push(Event::ActionRefused { action: self.id.clone(), code: "content_erased".to_owned() });
         Ok(events)
     }
 

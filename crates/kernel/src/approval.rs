@@ -44,6 +44,8 @@ pub enum WithdrawnWhy {
     RunEnded,
     /// The journal was restored to a point before its end: what became of it since then is not known.
     Restored,
+    /// What it rested on was erased.
+    ContentErased,
 }
 
 /// One approval given.

@@ -95,7 +95,7 @@ fn measure(text: &[u8], limits: Limits) -> Result<(), JsonError> {
             _ => {}
         }
         if depth > limits.depth_max {
-            return Err(JsonError::TooDeep { max: limits.depth_max });
+            return Err(too_deep(limits));
         }
         if values > limits.values_max {
             return Err(JsonError::TooMany { max: limits.values_max });
@@ -104,10 +104,101 @@ fn measure(text: &[u8], limits: Limits) -> Result<(), JsonError> {
     Ok(())
 }
 
-/// Writes a value as canonical JSON (RFC 8785): one byte sequence for one value.
+/// Checks a value that another reader parsed, as [`parse`] would have. What that reader lost is lost: of a key that stood
+/// twice nothing is left to be seen here.
+pub fn check(value: &Value, limits: Limits) -> Result<(), JsonError> {
+    let mut values = 0;
+    count(value, 0, &mut values, limits)
+}
+
+/// Recursion is bounded by the limit of depth, or by that of the reader before it.
+fn count(value: &Value, depth: usize, values: &mut usize, limits: Limits) -> Result<(), JsonError> {
+    *values += 1;
+    if *values > limits.values_max {
+        return Err(JsonError::TooMany { max: limits.values_max });
+    }
+    let inside = || if depth < limits.depth_max { Ok(depth + 1) } else { Err(too_deep(limits)) };
+    match value {
+        Value::Number(number) => exact(number).map_err(JsonError::Invalid),
+        Value::Array(items) => {
+            let inside = inside()?;
+            items.iter().try_for_each(|item| count(item, inside, values, limits))
+        }
+        Value::Object(members) => {
+            let inside = inside()?;
+            members.values().try_for_each(|member| count(member, inside, values, limits))
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+    }
+}
+
+fn too_deep(limits: Limits) -> JsonError {
+    JsonError::TooDeep { max: limits.depth_max }
+}
+
+/// Whether every reader keeps this number as it is; what is wrong otherwise.
+fn exact(number: &Number) -> Result<(), String> {
+    let safe = match (number.as_i64(), number.as_f64()) {
+        (Some(integer), _) => (-SAFE_INTEGER_MAX..=SAFE_INTEGER_MAX).contains(&integer),
+        #[expect(clippy::cast_precision_loss, reason = "2^53 is exact in a double")]
+        (None, Some(float)) => float.fract() != 0.0 || float.abs() <= SAFE_INTEGER_MAX as f64,
+        (None, None) => false,
+    };
+    if safe { Ok(()) } else { Err(format!("{number} loses digits in other readers; send it as text")) }
+}
+
+/// Writes a value as canonical JSON (RFC 8785): one byte sequence for one value. Integers keep their digits, also those
+/// beyond 2^53, which the RFC would have rounded: a number is refused at the border or kept, never changed.
 pub fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json_canonicalizer::to_vec(value)
-        .expect("our types hold no NaN and no maps with keys other than text")
+    let value = serde_json::to_value(value).expect("our types hold no maps with keys other than text");
+    let mut out = Vec::with_capacity(256);
+    write(&value, &mut out);
+    out
+}
+
+fn write(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Number(number) if number.is_f64() => out.extend_from_slice(&float(number)),
+        Value::Number(integer) => out.extend_from_slice(integer.to_string().as_bytes()),
+        Value::String(text) => quoted(text, out),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Object(members) => {
+            let mut members: Vec<(&String, &Value)> = members.iter().collect();
+            // In order of UTF-16 units, which is another order than that of bytes beyond the basic plane.
+            members.sort_unstable_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            out.push(b'{');
+            for (index, (name, member)) in members.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                quoted(name, out);
+                out.push(b':');
+                write(member, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+/// The shortest digits that give the same double, as ECMAScript writes them.
+fn float(number: &Number) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(number).expect("a JSON number is neither NaN nor infinite")
+}
+
+fn quoted(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a text can be written to memory");
 }
 
 /// Writes a map as canonical JSON text.
@@ -196,6 +287,8 @@ impl<'de> Visitor<'de> for Strict {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn check(text: &str) -> Result<String, &'static str> {
@@ -221,6 +314,46 @@ mod tests {
             assert_eq!(check(text), Err("json_invalid"), "{text}");
         }
         assert_eq!(check("9007199254740991").unwrap(), "9007199254740991");
+    }
+
+    /// Readers of protocol libraries keep all of an integer's digits, doubles do not.
+    #[test]
+    fn a_number_is_refused_or_kept_and_never_changed() {
+        for digits in
+            ["9007199254740991", "-9007199254740991", "9007199254740993", "18446744073709551615", "0"]
+        {
+            let value: Value = serde_json::from_str(digits).unwrap();
+            assert_eq!(canonical_text(&value), digits);
+            let within = digits.len() <= 17 && digits.trim_start_matches('-') <= "9007199254740991";
+            assert_eq!(super::check(&json!({ "a": [value] }), REQUEST).is_ok(), within, "{digits}");
+        }
+        for (digits, text) in
+            [("1e21", "1e+21"), ("0.1", "0.1"), ("-0.0", "0"), ("1.5e-7", "1.5e-7"), ("2.0", "2")]
+        {
+            let value: Value = serde_json::from_str(digits).unwrap();
+            assert_eq!(canonical_text(&value), text);
+        }
+        let whole = |text: &str| super::check(&serde_json::from_str(text).unwrap(), REQUEST).is_ok();
+        assert!(!whole("1e21") && !whole("9007199254740993.0") && whole("9007199254740991.0"));
+    }
+
+    #[test]
+    fn a_parsed_value_is_bounded_like_a_text() {
+        let nested = |levels: usize| {
+            let text = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+            super::check(&serde_json::from_str(&text).unwrap(), REQUEST).map_err(|error| error.code())
+        };
+        assert_eq!((nested(64), nested(65)), (Ok(()), Err("json_too_deep")));
+        let many = Value::Array(vec![Value::Null; 50_000]);
+        assert_eq!(super::check(&many, REQUEST).map_err(|error| error.code()), Err("json_too_many_values"));
+    }
+
+    #[test]
+    fn members_are_ordered_by_utf_16() {
+        assert_eq!(
+            check("{\"\u{ff61}\":1,\"\u{1f600}\":2,\"b\":3,\"a\\n\":4}").unwrap(),
+            "{\"a\\n\":4,\"b\":3,\"\u{1f600}\":2,\"\u{ff61}\":1}"
+        );
     }
 
     #[test]

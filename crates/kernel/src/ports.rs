@@ -89,8 +89,8 @@ pub enum Answer {
     Output(Output),
     /// Certain: nothing happened.
     Failed { class: FailureClass, cause: String, retryable: bool },
-    /// It may have happened: time-out, cut connection, 5xx after sending.
-    Unknown { cause: String },
+    /// It may have happened: time-out (`late`), cut connection, 5xx after sending.
+    Unknown { cause: String, late: bool },
 }
 
 /// The way out: performs calls on outside systems, with their credentials.

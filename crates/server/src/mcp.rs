@@ -48,7 +48,8 @@ async fn authenticate(State(app): State<Arc<App>>, mut request: Request, next: N
     next.run(request).await
 }
 
-/// Messages are bounded as every other request is, before the protocol's library reads them.
+/// Messages are bounded as every other request is, before the protocol's library reads them: it keeps the last of two
+/// equal keys, and numbers that others would round.
 async fn check(request: Request, next: Next) -> Response {
     if request.method() != Method::POST {
         return next.run(request).await;

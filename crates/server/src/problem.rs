@@ -162,6 +162,7 @@ impl From<engine::Error> for Fault {
             engine::Error::Refused(refusal) => refusal.into(),
             engine::Error::Parse(error) => error.into(),
             engine::Error::Deferred { code, why, retry_after } => Self {
+            engine::Error::Json(error) => error.into(),
                 retry_after: Some(retry_after),
                 ..Self::new(
                     match code {

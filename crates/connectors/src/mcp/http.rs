@@ -289,7 +289,7 @@ impl StreamableHttpClient for Poster {
         let outcome = tokio::time::timeout_at(deadline, exchange).await;
         let outcome = outcome.unwrap_or_else(|_| {
             let over = Wait { deadline, patience }.over();
-            Err(flight.map_or_else(|| Fault::unknown(over.clone()), |flight| flight.settle(&over)))
+            Err(flight.map_or_else(|| Fault::late(over.clone()), |flight| flight.settle_late(&over)))
         });
         outcome.map_err(|fault| self.keep(fault, flight))
     }

@@ -27,15 +27,15 @@ fn status(status: u16, extra: &'static str, body: &'static str) -> impl Fn(&Seen
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_unknown() {
     let short = Call { timeout: Millis(150), ..pay() };
-    check_call(short.clone(), |_| Reply::Hang, "unknown: no answer within 150 ms").await;
+    check_call(short.clone(), |_| Reply::Hang, "late: no answer within 150 ms").await;
     let half = || {
         Reply::Raw(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{".to_vec(),
         )
     };
-    check_call(short.clone(), move |_| half(), "unknown: no answer within 150 ms").await;
+    check_call(short.clone(), move |_| half(), "late: no answer within 150 ms").await;
     let silent = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: keep\n\n".to_vec();
-    check_call(short, move |_| Reply::Raw(silent.clone()), "unknown: no answer within 150 ms").await;
+    check_call(short, move |_| Reply::Raw(silent.clone()), "late: no answer within 150 ms").await;
 }
 
 #[tokio::test]

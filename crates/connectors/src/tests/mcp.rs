@@ -200,12 +200,13 @@ async fn a_caller_that_gives_up_sends_nothing_later() {
     assert!(!flight.abandon(), "gone: nobody can say that it was not sent");
     assert!(!flight.leave(), "leaves once");
     assert_eq!(flight.settle("over"), crate::fault::Fault::unknown("over"));
+    assert_eq!(flight.settle_late("over"), crate::fault::Fault::late("over"));
 }
 
 #[tokio::test]
 async fn the_wait_is_the_shorter_of_both() {
     let server = Raw::mcp(|_| super::support::Reply::Hang).await;
     let (connectors, _) = with(crate::Spec { timeout: Millis(120), ..mcp_spec(&server.url) });
-    assert_eq!(told(&connectors, pay()).await, "unknown: no answer within 120 ms");
+    assert_eq!(told(&connectors, pay()).await, "late: no answer within 120 ms");
     assert_eq!(server.calls(), 1);
 }

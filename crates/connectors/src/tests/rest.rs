@@ -114,7 +114,7 @@ async fn waiting_ends_and_floods_are_cut_off() {
     let server = Raw::start(|_| Reply::Hang).await;
     let (connectors, _) = with(http_spec(&server.url, &[("pay", post.clone())]));
     let call = Call { timeout: Millis(100), ..http_call(&post, json!({})) };
-    assert_eq!(told(&connectors, call).await, "unknown: no answer within 100 ms");
+    assert_eq!(told(&connectors, call).await, "late: no answer within 100 ms");
     assert_eq!(server.seen().len(), 1);
     let head = b"HTTP/1.1 200 X\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n".to_vec();
     let (seen, said) = check(&post, json!({}), Reply::Flood(head, vec![b'x'; 65_536])).await;

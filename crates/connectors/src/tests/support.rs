@@ -112,7 +112,7 @@ pub(super) async fn told(connectors: &Connectors, call: Call) -> String {
             let class = serde_json::to_value(class).unwrap();
             format!("failed {}{}: {cause}", class.as_str().unwrap(), if retryable { " (retry)" } else { "" })
         }
-        Answer::Unknown { cause } => format!("unknown: {cause}"),
+        Answer::Unknown { cause, late } => format!("{}: {cause}", if late { "late" } else { "unknown" }),
     }
 }
 

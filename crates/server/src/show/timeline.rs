@@ -107,6 +107,9 @@ fn sentence(event: &Event) -> String {
                                        answered since then is not known."
                 .to_owned(),
         },
+            WithdrawnWhy::ContentErased => {
+                "What had been shown was erased; the approval no longer holds.".to_owned()
+            }
         Event::ApprovalUsed { .. } => "The approval was used; it cannot be used again.".to_owned(),
         Event::TimerSet { .. } => "A timer was set.".to_owned(),
         Event::TimerFired { .. } => "A timer fired.".to_owned(),

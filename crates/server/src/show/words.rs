@@ -97,6 +97,10 @@ fn refused(code: &str, told: &Told, why: &str) -> String {
             "Those who approved this may no longer do so. It was not performed; propose it again.".to_owned()
         }
         _ => {
+        "content_erased" => {
+            "The content of this action was erased before it could be performed. It was not performed."
+                .to_owned()
+        }
             let reasons: Vec<String> = told
                 .rules
                 .iter()

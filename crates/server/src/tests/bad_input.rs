@@ -57,6 +57,30 @@ async fn bad_proposals_change_nothing() {
     assert_eq!(world.calls(), 1);
 }
 
+/// The library that reads MCP would take the last of two keys, and a number that the record cannot keep.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_two_meanings_does_not_pass_the_gateway() {
+    let world = World::shop().await;
+    let agent = world.agent().await;
+    let head = world.server.entries();
+    let call = async |arguments: &str| {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"shop__refund","arguments":{arguments}}}}}"#
+        );
+        let request = world
+            .request(Method::POST, "/mcp")
+            .bearer_auth(&agent)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream");
+        got(request.body(body).send().await.unwrap()).await
+    };
+    check(&call(r#"{"order":"W1","amount":9007199254740993}"#).await, 400, "json_invalid");
+    check(&call(r#"{"order":"W1","amount":1,"amount":2}"#).await, 400, "json_invalid");
+    let deep = format!(r#"{{"order":{}{}}}"#, "[".repeat(100), "]".repeat(100));
+    check(&call(&deep).await, 400, "json_too_deep");
+    assert_eq!((world.server.entries(), world.calls()), (head, 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_answers_change_nothing() {
     let world = World::shop().await;
