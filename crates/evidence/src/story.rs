@@ -118,6 +118,10 @@ pub(crate) fn check(proved: &Proved, report: &mut Report) -> Option<Proposal> {
             | Event::RunStarted { .. }
             | Event::RunFinished { .. }
             | Event::StepRecorded { .. }
+            | Event::CheckpointSaved(_)
+            | Event::CheckpointWritten(_)
+            | Event::CheckpointRemoved { .. }
+            | Event::ThreadDeleted { .. }
             | Event::ActionProposed { .. }
             | Event::ActionRefused { .. }
             | Event::ActionDeferred { .. }

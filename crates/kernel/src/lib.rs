@@ -20,4 +20,5 @@ pub mod retention; // how long payloads are kept
 pub mod run; // one piece of work of an agent
 pub mod state; // rows, and how entries change them
 pub mod step; // what a run need not do again
+pub mod thread; // what a program keeps between its steps
 pub mod timer; // things due later

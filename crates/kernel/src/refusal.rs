@@ -61,6 +61,21 @@ pub enum Refusal {
     /// The key of a step was used before for another step.
     #[error("this key was used before in this run, by a step of kind `{}` with another {what}", .kind.word())]
     StepMismatch { what: &'static str, kind: crate::step::StepKind },
+    /// A checkpoint of this name is on record with other content.
+    #[error("a checkpoint of this name was saved before with other content")]
+    CheckpointConflict,
+    /// Somebody else went on meanwhile.
+    #[error("another checkpoint is the newest now: somebody else went on with this thread")]
+    CheckpointFenced,
+    /// A value that was to be taken from the parent is not there.
+    #[error("a value that is to be taken from the parent is not there")]
+    CheckpointValuesMissing,
+    /// More content than one checkpoint may have.
+    #[error("this checkpoint would have {bytes} bytes; at most {max} are kept")]
+    CheckpointTooLarge { bytes: u64, max: u64 },
+    /// The thread has as much as a thread may have.
+    #[error("the thread would have more than {max} {what}")]
+    ThreadFull { what: &'static str, max: u64 },
     /// Something else about the request.
     #[error("{0}")]
     Invalid(String),
@@ -87,6 +102,11 @@ impl Refusal {
             Self::DiskFull { .. } => "disk_full",
             Self::ReconcileNeeded => "reconcile_needed",
             Self::StepMismatch { .. } => "step_mismatch",
+            Self::CheckpointConflict => "checkpoint_conflict",
+            Self::CheckpointFenced => "checkpoint_fenced",
+            Self::CheckpointValuesMissing => "checkpoint_values_missing",
+            Self::CheckpointTooLarge { .. } => "checkpoint_too_large",
+            Self::ThreadFull { .. } => "thread_full",
             Self::Invalid(_) => "request_invalid",
         }
     }
@@ -128,6 +148,15 @@ impl Refusal {
                 "give each step of a run a key of its own, in loops with what the round is about (`line-17`); code that \
                  changed under a run that is open needs a new key for what it does differently"
             }
+            Self::CheckpointConflict => "save under another id: what is on record stays",
+            Self::CheckpointFenced => {
+                "read the newest checkpoint and go on from it, or stop: the other process has the thread"
+            }
+            Self::CheckpointValuesMissing => "send the values of all channels",
+            Self::CheckpointTooLarge { .. } => {
+                "keep large things elsewhere, and what names them in the state"
+            }
+            Self::ThreadFull { .. } => "prune the thread (`/v1/threads/prune`), or go on in another one",
             Self::Invalid(_) => "correct the request and send it again",
         }
     }

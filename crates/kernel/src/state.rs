@@ -18,6 +18,7 @@ use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Rol
 use crate::retention::Retention;
 use crate::run::Run;
 use crate::step::Step;
+use crate::thread::{self, Checkpoint, Thread, Writes};
 use crate::timer::Timer;
 
 /// The kinds of row.
@@ -60,6 +61,16 @@ pub enum Noun {
     Ended,
     /// How long payloads of an agent's runs are kept, by agent. It outlives the agent's registration.
     Retention,
+    /// Threads, by pseudonym.
+    Thread,
+    /// Threads by the day of their last write.
+    ThreadDay,
+    /// Namespaces of threads.
+    Namespace,
+    /// Checkpoints of threads.
+    Checkpoint,
+    /// Writes that wait at a checkpoint.
+    Writes,
 }
 
 impl Noun {
@@ -84,6 +95,11 @@ impl Noun {
             Self::Subject => "subject",
             Self::Ended => "ended",
             Self::Retention => "retention",
+            Self::Thread => "thread",
+            Self::ThreadDay => "thread_day",
+            Self::Namespace => "namespace",
+            Self::Checkpoint => "checkpoint",
+            Self::Writes => "writes",
         }
     }
 }
@@ -218,6 +234,16 @@ pub enum Row {
     Ended(RunId, AgentId),
     /// How long payloads of an agent's runs are kept.
     Retention(Retention),
+    /// A thread.
+    Thread(Thread),
+    /// A thread that was written to last on that day, and its agent.
+    ThreadDay(Digest, AgentId),
+    /// The newest checkpoint of a namespace.
+    Namespace(Digest),
+    /// A checkpoint.
+    Checkpoint(Box<Checkpoint>),
+    /// Writes that wait at a checkpoint.
+    Writes(Writes),
 }
 
 /// Where rows are read and written while entries are applied.
@@ -372,10 +398,16 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             let row = Workspace { clock_off: Millis(0), ..workspace(table) };
             table.put(RowKey::new(Noun::Workspace, ""), Some(Row::Workspace(row)));
         }
-        Event::SubjectErased { subject, keys } => change_subject(table, subject, |row| {
-            row.erased_at = Some(at);
-            row.keys.extend(keys);
-        }),
+        Event::SubjectErased { subject, keys } | Event::ThreadDeleted { thread: subject, keys, why: _ } => {
+            change_subject(table, subject, |row| {
+                row.erased_at = Some(at);
+                row.keys.extend(keys);
+            });
+            thread::apply_deleted(table, subject);
+        }
+        Event::CheckpointSaved(saved) => thread::apply_saved(table, entry, saved),
+        Event::CheckpointWritten(written) => thread::apply_written(table, entry, written),
+        Event::CheckpointRemoved { thread, checkpoints } => thread::apply_removed(table, thread, checkpoints),
         Event::SubjectHeld { subject } => change_subject(table, subject, |row| row.held = true),
         Event::SubjectReleased { subject } => change_subject(table, subject, |row| row.held = false),
         Event::RetentionSet { agent, retention } => {

@@ -61,6 +61,11 @@ codes! {
     NoBundle = "no_bundle", CONFLICT;
     RunFinished = "run_finished", CONFLICT;
     StepMismatch = "step_mismatch", CONFLICT;
+    CheckpointConflict = "checkpoint_conflict", CONFLICT;
+    CheckpointFenced = "checkpoint_fenced", CONFLICT;
+    CheckpointValuesMissing = "checkpoint_values_missing", CONFLICT;
+    CheckpointTooLarge = "checkpoint_too_large", PAYLOAD_TOO_LARGE;
+    ThreadFull = "thread_full", CONFLICT;
     ActionState = "action_state", CONFLICT;
     ApprovalSettled = "approval_settled", CONFLICT;
     ApprovalStale = "approval_stale", CONFLICT;

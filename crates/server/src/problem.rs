@@ -90,6 +90,11 @@ impl From<Refusal> for Fault {
             Refusal::DiskFull { .. } => Code::DiskFull,
             Refusal::ReconcileNeeded => Code::ReconcileNeeded,
             Refusal::StepMismatch { .. } => Code::StepMismatch,
+            Refusal::CheckpointConflict => Code::CheckpointConflict,
+            Refusal::CheckpointFenced => Code::CheckpointFenced,
+            Refusal::CheckpointValuesMissing => Code::CheckpointValuesMissing,
+            Refusal::CheckpointTooLarge { .. } => Code::CheckpointTooLarge,
+            Refusal::ThreadFull { .. } => Code::ThreadFull,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {
