@@ -12,6 +12,7 @@ mod retention; // how long runs are kept
 mod run; // runs
 mod step; // steps of a run
 mod subject; // erasing and legal holds
+mod thread; // what a program keeps between its steps
 mod visible; // text for people, with nothing hidden in it
 mod workspace; // apply, agents, connectors, policies, keys, status
 
@@ -23,5 +24,6 @@ pub use retention::*;
 pub use run::*;
 pub use step::*;
 pub use subject::*;
+pub use thread::*;
 pub use visible::{visible, visible_value};
 pub use workspace::*;

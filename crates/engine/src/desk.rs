@@ -1,6 +1,7 @@
 //! What one command may do inside the owner: read rows, ask the judge, write one append.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{LogId, NewEntry, SealedPayload};
 use kernel::actor::Actor;
@@ -39,6 +40,8 @@ pub(crate) struct Desk {
     pub(crate) timers: Timers,
     /// The bundle that was in force at the last hand-over, where another one came since.
     pub(crate) judge_before: Option<Before>,
+    /// Entries since the start that destroy data keys.
+    pub(crate) erasures: Arc<AtomicU64>,
 }
 
 /// What was in force, if anything.
@@ -109,6 +112,9 @@ impl Desk {
         }
         for (entry, bytes, payloads) in staged {
             self.note_timers(&entry.event);
+            if destroys(&entry.event) {
+                self.erasures.fetch_add(1, Ordering::AcqRel);
+            }
             state::apply(&mut self.book, &entry);
             let payloads: Vec<SealedPayload> =
                 payloads.into_iter().filter_map(|(_, sealed)| stored(sealed)).collect();
@@ -159,6 +165,14 @@ impl Desk {
         let sealed = self.payloads.seal(subject, scope, bytes).map_err(Error::Payload)?;
         Ok((name.to_owned(), sealed))
     }
+}
+
+/// Whether data keys go once this is durable.
+fn destroys(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::SubjectErased { .. } | Event::ThreadDeleted { .. } | Event::RetentionApplied { .. }
+    )
 }
 
 fn stored(sealed: Sealed) -> Option<SealedPayload> {

@@ -24,6 +24,7 @@ mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
 mod steps; // what a run need not do again
 mod subject; // erasing, and legal holds
+mod threads; // what programs keep between their steps
 mod timers; // what is due, and when
 
 pub use engine::{Engine, Head, Limits, Parts, Stats};
@@ -37,3 +38,7 @@ pub use retention::{Due, LetGo};
 pub use runs::StartRun;
 pub use steps::{NewStep, RecordedStep, STEPS_MAX};
 pub use subject::SUBJECT_NAME_BYTES_MAX;
+pub use threads::{
+    ChannelValue, CheckpointRows, Content, Filter, Metadata, REQUEST_BYTES_MAX, SaveCheckpoint, TaskWrite,
+    Typed, WriteCheckpoint,
+};

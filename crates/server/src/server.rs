@@ -203,6 +203,7 @@ impl Server {
             url: url.clone(),
             stop: CancellationToken::new(),
             requests: Semaphore::new(REQUESTS_MAX),
+            large: Arc::new(Semaphore::new(crate::body::LARGE_MAX)),
             streams: Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
             bundles: RwLock::new(bundles),

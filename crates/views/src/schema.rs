@@ -4,7 +4,7 @@
 //! List tables are keyed by the position of the entry that made the row, so newest first is the order of the key.
 
 /// Version of the tables below.
-pub(crate) const VERSION: i64 = 3;
+pub(crate) const VERSION: i64 = 4;
 
 /// All tables, and the order in which a dump lists their rows.
 pub(crate) const TABLES: &[(&str, &str)] = &[
@@ -16,6 +16,7 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("approvals", "seq"),
     ("totals", "what, word"),
     ("verdicts", "minute, verdict"),
+    ("checkpoints", "seq"),
 ];
 
 /// Makes an empty file.
@@ -61,4 +62,13 @@ CREATE TABLE totals(what TEXT NOT NULL, word TEXT NOT NULL, n INTEGER NOT NULL, 
 
 CREATE TABLE verdicts(
     minute INTEGER NOT NULL, verdict TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(minute, verdict)) WITHOUT ROWID;
+
+CREATE TABLE checkpoints(
+    seq INTEGER PRIMARY KEY, agent TEXT NOT NULL, thread TEXT NOT NULL, namespace TEXT NOT NULL,
+    checkpoint TEXT NOT NULL, run TEXT, row TEXT NOT NULL);
+CREATE INDEX checkpoints_agent ON checkpoints(agent);
+CREATE INDEX checkpoints_thread ON checkpoints(thread);
+CREATE INDEX checkpoints_namespace ON checkpoints(namespace);
+CREATE INDEX checkpoints_checkpoint ON checkpoints(checkpoint);
+CREATE INDEX checkpoints_run ON checkpoints(run);
 ";

@@ -115,7 +115,9 @@ fn sentence(event: &Event) -> String {
         Event::CheckpointRemoved { checkpoints, .. } => {
             format!("{} checkpoints of a thread were removed.", checkpoints.len())
         }
-        Event::ThreadDeleted { why: DeletedWhy::Asked, .. } => "A thread was deleted with its content.".to_owned(),
+        Event::ThreadDeleted { why: DeletedWhy::Asked, .. } => {
+            "A thread was deleted with its content.".to_owned()
+        }
         Event::ThreadDeleted { why: DeletedWhy::Retention, .. } => {
             "A thread past its retention was let go.".to_owned()
         }
