@@ -45,7 +45,7 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 }
 
 /// Files of the data directory in which the text stands, in any encoding.
-fn told_in(dir: &Path, text: &str) -> Vec<String> {
+pub(super) fn told_in(dir: &Path, text: &str) -> Vec<String> {
     let encodings = encodings(text);
     let holds = |path: &std::path::PathBuf| {
         // A running server's drafts come and go.
