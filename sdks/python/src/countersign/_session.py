@@ -6,9 +6,10 @@ keys; the next one asks by the same keys and gets the results instead of doing t
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -83,7 +84,7 @@ class Wire(Protocol):
 
     def propose(self, key: str, tool: str, arguments: Mapping[str, Any], reason: str | None, hold: float) -> Flow[Action]: ...
 
-    def follow(self, action: Action, key: str, wait: bool | float) -> Flow[Action]: ...
+    def follow(self, action: Action, wait: bool | float, again: Callable[[], Flow[Action]]) -> Flow[Action]: ...
 
     def wait(self, key: str, mode: str, on: Sequence[Condition], timeout: float | None) -> Flow[Met]: ...
 
@@ -146,8 +147,9 @@ class Session:
             self.claim("action", named)
         try:
             hold = RUNNING_SECONDS if isinstance(wait, bool) else max(0.0, min(float(wait), RUNNING_SECONDS))
-            found = yield from self.wire.propose(named, tool, arguments, reason, hold)
-            found = yield from self.wire.follow(found, named, wait)
+            propose = functools.partial(self.wire.propose, named, tool, arguments, reason, hold)
+            found = yield from propose()
+            found = yield from self.wire.follow(found, wait, propose)
         except ActionMismatch as error:
             self.release("action", named)
             error.hint = f"give each action of a run a key of its own: {example_of('action', named)}"
@@ -299,7 +301,7 @@ class HttpWire:
         call = Call("POST", f"/v1/runs/{self.run}/actions", body, key=header(key), hold=hold)
         return actions.of_wire((yield from ask_json(call, self.retry)))
 
-    def follow(self, action: Action, key: str, wait: bool | float) -> Flow[Action]:
+    def follow(self, action: Action, wait: bool | float, again: Callable[[], Flow[Action]]) -> Flow[Action]:
         return (yield from follow(action, wait, self.retry))
 
     def wait(self, key: str, mode: str, on: Sequence[Condition], timeout: float | None) -> Flow[Met]:

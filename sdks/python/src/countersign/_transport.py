@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
@@ -183,17 +183,45 @@ def _lost(error: httpx.TransportError, base: str) -> Lost:
     return Lost(sent=True, why=f"the connection to {base} ended without an answer ({type(error).__name__})")
 
 
-def _reply(response: httpx.Response, began: float) -> Reply:
+def _reply(response: httpx.Response, took: float) -> Reply:
     after = response.headers.get("retry-after")
     seconds = float(after) if after and after.isdigit() else None
-    return Reply(response.status_code, response.content, seconds, time.monotonic() - began)
+    return Reply(response.status_code, response.content, seconds, took)
+
+
+class Driver(Protocol):
+    """Runs flows in the calling thread, whatever it takes."""
+
+    def run(self, flow: Flow[T]) -> T: ...
+
+
+class AsyncDriver(Protocol):
+    """Runs flows on an event loop."""
+
+    async def run(self, flow: Flow[T]) -> T: ...
+
+
+class Timekeeper:
+    """The time that a client lives in. Tests give it another one."""
+
+    def now(self) -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Lets time pass."""
+        time.sleep(seconds)
+
+    async def sleep_async(self, seconds: float) -> None:
+        """Lets time pass for others, too."""
+        await asyncio.sleep(seconds)
 
 
 class Sync:
     """Runs flows in the calling thread."""
 
-    def __init__(self, http: httpx.Client, base: str, headers: Mapping[str, str], sleep: Callable[[float], None]) -> None:
-        self.http, self.base, self.headers, self.sleep = http, base, headers, sleep
+    def __init__(self, http: httpx.Client, base: str, headers: Mapping[str, str], time: Timekeeper) -> None:
+        self.http, self.base, self.headers, self.time = http, base, headers, time
 
     def run(self, flow: Flow[T]) -> T:
         answer: Any = None
@@ -209,12 +237,12 @@ class Sync:
 
     def perform(self, effect: Any) -> Any:
         if isinstance(effect, Pause):
-            self.sleep(effect.seconds)
+            self.time.sleep(effect.seconds)
             return None
         assert isinstance(effect, Call), "this client speaks HTTP only"
-        asked, began = request(effect, self.base, self.headers), time.monotonic()
+        asked, began = request(effect, self.base, self.headers), self.time.now()
         try:
-            return _reply(self.http.request(**asked), began)
+            return _reply(self.http.request(**asked), self.time.now() - began)
         except httpx.TransportError as error:
             return _lost(error, self.base)
 
@@ -222,8 +250,8 @@ class Sync:
 class Async:
     """Runs flows on an event loop."""
 
-    def __init__(self, http: httpx.AsyncClient, base: str, headers: Mapping[str, str], sleep: Any = asyncio.sleep) -> None:
-        self.http, self.base, self.headers, self.sleep = http, base, headers, sleep
+    def __init__(self, http: httpx.AsyncClient, base: str, headers: Mapping[str, str], time: Timekeeper) -> None:
+        self.http, self.base, self.headers, self.time = http, base, headers, time
 
     async def run(self, flow: Flow[T]) -> T:
         answer: Any = None
@@ -239,11 +267,11 @@ class Async:
 
     async def perform(self, effect: Any) -> Any:
         if isinstance(effect, Pause):
-            await self.sleep(effect.seconds)
+            await self.time.sleep_async(effect.seconds)
             return None
         assert isinstance(effect, Call), "this client speaks HTTP only"
-        asked, began = request(effect, self.base, self.headers), time.monotonic()
+        asked, began = request(effect, self.base, self.headers), self.time.now()
         try:
-            return _reply(await self.http.request(**asked), began)
+            return _reply(await self.http.request(**asked), self.time.now() - began)
         except httpx.TransportError as error:
             return _lost(error, self.base)

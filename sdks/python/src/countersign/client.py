@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -14,7 +13,7 @@ import httpx
 
 from . import action as actions
 from ._session import follow, header
-from ._transport import Async, Call, Flow, Retry, Sync, ask_json
+from ._transport import Async, Call, Flow, Retry, Sync, Timekeeper, ask_json
 from .action import Action
 from .errors import ConfigError, ServerUnavailable
 from .results import Results
@@ -127,14 +126,14 @@ class Client:
         retry: Retry | None = None,
         results: Results | None = None,
         transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        time: Timekeeper | None = None,
     ) -> None:
         settings = _Settings(url, key, key_file, retry)
         http = httpx.Client(transport=transport, trust_env=not settings.local, limits=httpx.Limits(max_connections=100))
         self.retry = settings.retry
         self.results = results
         self._http = http
-        self._driver = Sync(http, settings.base, settings.headers, sleep)
+        self._driver = Sync(http, settings.base, settings.headers, time or Timekeeper())
         self._asks = _Asks(settings.retry)
 
     def run(
@@ -262,15 +261,14 @@ class AsyncClient:
         retry: Retry | None = None,
         results: Results | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        sleep: Any = None,
+        time: Timekeeper | None = None,
     ) -> None:
         settings = _Settings(url, key, key_file, retry)
         http = httpx.AsyncClient(transport=transport, trust_env=not settings.local, limits=httpx.Limits(max_connections=100))
         self.retry = settings.retry
         self.results = results
         self._http = http
-        more = {} if sleep is None else {"sleep": sleep}
-        self._driver = Async(http, settings.base, settings.headers, **more)
+        self._driver = Async(http, settings.base, settings.headers, time or Timekeeper())
         self._asks = _Asks(settings.retry)
 
     def run(

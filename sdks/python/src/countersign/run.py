@@ -28,7 +28,7 @@ from .waits import Condition, Met
 
 if TYPE_CHECKING:
     from . import _wire
-    from ._transport import Async, Sync
+    from ._transport import AsyncDriver, Driver
     from .results import Results
 
 P = ParamSpec("P")
@@ -122,7 +122,7 @@ class Run(_Begun):
 
     def __init__(
         self,
-        driver: Sync,
+        driver: Driver,
         start: Mapping[str, Any],
         key: str | None,
         retry: Retry,
@@ -266,7 +266,7 @@ class AsyncRun(_Begun):
 
     def __init__(
         self,
-        driver: Async,
+        driver: AsyncDriver,
         start: Mapping[str, Any],
         key: str | None,
         retry: Retry,
