@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The Python SDK: a virtual environment under .tools with pinned versions, format and lints, types, wire types not stale, and
-# the tests against the built binary. `--set-up` ends after the environment; other arguments go to pytest.
+# The Python SDK: a virtual environment under .tools with pinned versions, format and lints, types, and the
+# tests against the built binary (one of them says when the wire types are stale). `--set-up` ends after the environment; other arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -23,5 +23,4 @@ cd sdks/python
 "$env/bin/ruff" format --quiet --check .
 "$env/bin/ruff" check --quiet .
 "$env/bin/mypy" --no-error-summary
-"$env/bin/python" tools/wire.py --check
 "$env/bin/pytest" --quiet "$@"

@@ -6,7 +6,7 @@ with client.run("refund-4711") as run:
     run.action("crm.cancel_pending_order", key="cancel", order_id=order["order_id"])
 """
 
-from ._transport import Retry
+from ._transport import Retry, Timekeeper
 from .action import Action
 from .client import AsyncClient, Client
 from .errors import (
@@ -45,6 +45,7 @@ from .errors import (
 from .results import FileResults, Results
 from .run import AsyncRun, Decision, Run, StepSpec, current_run, step
 from .waits import Condition, Met, after, at, ended, settled, signal
+from .worker import Worker, agent, task
 
 __version__ = "0.1.0"
 
@@ -89,14 +90,18 @@ __all__ = [
     "StepMismatch",
     "StepSpec",
     "StillWaiting",
+    "Timekeeper",
     "Unauthenticated",
     "ValueNotJson",
     "Withdrawn",
+    "Worker",
     "after",
+    "agent",
     "at",
     "current_run",
     "ended",
     "settled",
     "signal",
     "step",
+    "task",
 ]

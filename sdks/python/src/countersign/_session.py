@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from . import action as actions
 from ._canonical import NotJson, canonical, digest
-from ._transport import HOLD_SECONDS_MAX, Call, Flow, Pause, Reply, Retry, ask, ask_json
+from ._transport import Call, Flow, Pause, Reply, Retry, ask, ask_json
 from .action import Action
 from .errors import (
     ActionMismatch,
@@ -307,7 +307,8 @@ class HttpWire:
     def wait(self, key: str, mode: str, on: Sequence[Condition], timeout: float | None) -> Flow[Met]:
         spent = 0.0
         while True:
-            hold = HOLD_SECONDS_MAX if timeout is None else max(0.0, min(timeout - spent, HOLD_SECONDS_MAX))
+            most = self.retry.hold_seconds_max
+            hold = most if timeout is None else max(0.0, min(timeout - spent, most))
             body = {"key": key, mode: [one.wire for one in on], "wait_ms": round(hold * 1000)}
             call = Call("POST", f"/v1/runs/{self.run}/waits", body, hold=hold)
             reply: Reply = yield from ask(call, self.retry, waiting=True)
@@ -345,7 +346,7 @@ def follow(action: Action, wait: bool | float, retry: Retry) -> Flow[Action]:
             break
         if most is not None and spent + 0.001 >= most:
             break
-        hold = HOLD_SECONDS_MAX if most is None else min(most - spent, HOLD_SECONDS_MAX)
+        hold = retry.hold_seconds_max if most is None else min(most - spent, retry.hold_seconds_max)
         call = Call("GET", f"/v1/actions/{action.id}", query={"wait_ms": round(hold * 1000)}, hold=hold)
         reply: Reply = yield from ask(call, retry, waiting=True)
         action = actions.of_wire(json.loads(reply.body))

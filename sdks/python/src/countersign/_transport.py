@@ -21,8 +21,6 @@ from .errors import CountersignError, ProtocolError, RequestError, ServerUnavail
 
 T = TypeVar("T")
 
-# The longest that the server holds an answer back.
-HOLD_SECONDS_MAX = 50.0
 BODY_BYTES_MAX = 1 << 20
 
 
@@ -73,7 +71,8 @@ class Retry:
     """How often, and for how long, a call is repeated that may be repeated.
 
     `outage_seconds`: for how long to go on trying while no server is there at all. The default says so at once. Waiting for a
-    person or a timer goes on for `outage_waiting_seconds`: nothing is lost by it.
+    person or a timer goes on for `outage_waiting_seconds`: nothing is lost by it. `hold_seconds_max`: the longest that the server
+    is asked to hold an answer back; it holds none for longer than a minute.
     """
 
     attempts: int = 5
@@ -82,6 +81,7 @@ class Retry:
     retry_after_most_seconds: float = 10.0
     outage_seconds: float = 0.0
     outage_waiting_seconds: float = 60.0
+    hold_seconds_max: float = 50.0
     chance: Callable[[], float] = field(default=random.random, repr=False)
 
     def delay(self, attempt: int) -> float:

@@ -259,6 +259,11 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._jobs: set[asyncio.Task[None]] = set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether it is doing something."""
+        return bool(self._jobs)
+
     def run(self) -> None:
         """Serves until the process is told to end."""
         with contextlib.suppress(KeyboardInterrupt):
