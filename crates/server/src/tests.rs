@@ -17,5 +17,4 @@ mod room; // at the quota
 mod steps;
 mod stories; // the life of an action over REST
 mod threads; // what programs keep between their steps
-mod threads; // what a run need not do again
 mod world; // the server under test

@@ -35,6 +35,7 @@ class Call:
     key: str | None = None
     repeatable: bool = True
     hold: float = 0.0
+    bytes_max: int = BODY_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +154,9 @@ def request(call: Call, base: str, headers: Mapping[str, str]) -> dict[str, Any]
     if call.body is not None:
         own["content-type"] = "application/json"
         content = encode(call.body)
-        if len(content) > BODY_BYTES_MAX:
+        if len(content) > call.bytes_max:
             raise RequestError(
-                f"the request has {len(content)} bytes; at most {BODY_BYTES_MAX} are taken",
+                f"the request has {len(content)} bytes; at most {call.bytes_max} are taken",
                 code="body_too_large",
                 hint="send less: a reference instead of the content",
             )
