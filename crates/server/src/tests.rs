@@ -14,7 +14,7 @@ mod origin; // other keys, other origins
 mod prune; // segments that go
 mod retention; // what is past its retention is let go
 mod room; // at the quota
-mod steps;
+mod steps; // what a run need not do again
 mod stories; // the life of an action over REST
 mod threads; // what programs keep between their steps
 mod world; // the server under test

@@ -12,6 +12,7 @@ import sys
 import uuid
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint
 
 from countersign import Retry
@@ -44,7 +45,7 @@ def main() -> None:
             parent = found.checkpoint["id"] if found else None
         own = f"{saved:05d}" if mode in ("own", "shared") else f"{uuid.uuid4()}"
         value = f"content of {own}" * 50
-        config = {"configurable": {"thread_id": thread, "checkpoint_ns": namespace, "checkpoint_id": parent}}
+        config: RunnableConfig = {"configurable": {"thread_id": thread, "checkpoint_ns": namespace, "checkpoint_id": parent}}
         if mode == "late":
             print("read", flush=True)
             sys.stdin.readline()

@@ -68,7 +68,8 @@ def history(graph: Any, config: Any) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("fenced", [False, True], ids=["open", "fenced"])
 def test_a_graph_waits_for_an_answer_over_a_kill_of_the_server(shop: Shop, thread: str, durability: Any, fenced: bool) -> None:
     config = {"configurable": {"thread_id": thread}}
-    there, here = [], []
+    there: list[str] = []
+    here: list[str] = []
     memory = InMemorySaver()
     with CountersignSaver(shop.url, shop.agent_key, fenced=fenced) as saver:
         graph = asking(saver, there)
@@ -105,7 +106,9 @@ async def test_a_graph_runs_on_an_event_loop(shop: Shop, thread: str) -> None:
 
 
 class Long(TypedDict):
-    log: Annotated[list[str], DeltaChannel(lambda state, writes: [*state, *(one for some in writes for one in some)], snapshot_frequency=4)]
+    log: Annotated[
+        list[str], DeltaChannel(lambda state, writes: [*state, *(one for some in writes for one in some)], snapshot_frequency=4)
+    ]
     round: int
 
 
@@ -132,9 +135,7 @@ def test_channels_that_keep_differences_survive_pruning_and_copying(
         )
     wanted = memory.get_state(config).values
     assert graph.get_state(config).values == wanted
-    assert [one.values for one in graph.get_state_history(config)] == [
-        one.values for one in memory.get_state_history(config)
-    ]
+    assert [one.values for one in graph.get_state_history(config)] == [one.values for one in memory.get_state_history(config)]
     before = len(list(saver.list(config)))
     target = graph.get_state(config).config
     # One request gives what the default walk gives with many.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from driver import checkpoint
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 
 from countersign.langgraph import CheckpointConflict, CountersignSaver
-from driver import checkpoint
 from shop import Shop
 
 DRIVER = Path(__file__).with_name("driver.py")
@@ -50,7 +52,7 @@ def saved(lines: list[str]) -> list[str]:
     return [line.removeprefix("saved ") for line in lines if line.startswith("saved ")]
 
 
-def config(thread: str, namespace: str | None = "") -> dict[str, dict[str, str]]:
+def config(thread: str, namespace: str | None = "") -> RunnableConfig:
     own = {"thread_id": thread}
     return {"configurable": own if namespace is None else {**own, "checkpoint_ns": namespace}}
 
@@ -111,10 +113,8 @@ def test_what_was_in_flight_at_a_kill_is_there_or_not_and_never_in_part(
             )
             killer = subprocess.Popen(["sh", "-c", f"sleep {0.004 * round_**2 + 0.01}; kill -9 {shop._server.pid}"])  # type: ignore[union-attr]
             acknowledged = False
-            try:
+            with contextlib.suppress(httpx.TransportError):
                 acknowledged = http.send(request).status_code == 200
-            except httpx.TransportError:
-                pass
             killer.wait()
         shop.kill()
         shop.start()

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::erasure::told_in;
+use super::retention::Story;
 use super::world::{Got, World, start};
 
 fn blob(text: &str) -> Value {
@@ -513,4 +514,70 @@ async fn what_is_no_checkpoint_changes_nothing() {
     assert_eq!(read.body["checkpoint"]["values"].as_array().unwrap().len(), 2);
     let listed = list(&world, &agent, json!({ "thread": "t" })).await;
     assert_eq!(listed, ["2", "1"], "each on a page of its own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_that_nobody_writes_to_goes_with_the_retention_of_its_agent() {
+    let story =
+        Story::begin_with("[classes.short]\ndays = 30\nreason = \"a pilot\"\n", "short", 64 << 20).await;
+    let world = &story.world;
+    for thread in ["idle", "used", "held"] {
+        save(world, &story.pilot, checkpoint(thread, "1", None, &["log=x"])).await;
+    }
+    save(world, &story.desk, checkpoint("idle", "1", None, &["log=x"])).await;
+    let hold =
+        |hold: bool| json!({ "subject": "thread/other-agent:held", "hold": hold, "reason": "a lawsuit" });
+    assert_eq!(world.post("/v1/subjects/hold", &world.token(), hold(true)).await.status, 200);
+    story.day(20);
+    save(world, &story.pilot, checkpoint("used", "2", Some("1"), &["log"])).await;
+    let due = || async { world.get("/v1/retention", &world.token()).await.body["threads"].clone() };
+    story.day(29);
+    assert_eq!(due().await, 0);
+    story.day(32);
+    assert_eq!((due().await, story.due().await), (json!(1), (json!(0), json!(1))));
+    assert_eq!(story.apply().await["threads"], 1);
+    assert_eq!(due().await, 0);
+    for (agent, thread, there) in [
+        (&story.pilot, "idle", false),
+        (&story.pilot, "used", true),
+        (&story.pilot, "held", true),
+        (&story.desk, "idle", true),
+    ] {
+        assert_eq!(get(world, agent, thread, None).await.get("newest").is_some(), there, "{thread}");
+    }
+    assert_eq!(text(&get(world, &story.pilot, "used", None).await["checkpoint"]["values"][0]["value"]), "x");
+    assert_eq!(world.post("/v1/subjects/hold", &world.token(), hold(false)).await.status, 200);
+    story.day(52);
+    assert_eq!(story.apply().await["threads"], 2);
+    assert_eq!(list(world, &story.pilot, json!({})).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn segments_with_content_of_a_thread_that_is_used_stay() {
+    const SMALL: u64 = 30_000;
+    let one_day = "[classes.standard]\ndays = 1\nreason = \"invented people\"\n";
+    let story = Story::begin_with(one_day, "standard", SMALL).await;
+    let (world, agent) = (&story.world, &story.desk);
+    save(world, agent, checkpoint("used", "1", None, &["log=long ago"])).await;
+    for number in 0..8 {
+        let large = format!("log={}", "x".repeat(10_000));
+        save(world, agent, checkpoint(&format!("idle {number}"), "1", None, &[&large])).await;
+    }
+    story.day(2);
+    save(world, agent, checkpoint("used", "2", Some("1"), &["log"])).await;
+    story.day(3);
+    story.apply_folder("Another title", one_day, "standard").await;
+    assert_eq!(story.apply().await["threads"], 8);
+    let prune = || async {
+        let done = world.post("/v1/retention/prune", &world.token(), json!({})).await;
+        assert_eq!(done.status, 200, "{:#}", done.body);
+        done.body["segments"].as_u64().unwrap()
+    };
+    assert_eq!(prune().await, 0, "the value of the thread that is used lies in the first");
+    let found = get(world, agent, "used", None).await;
+    assert_eq!(text(&found["checkpoint"]["values"][0]["value"]), "long ago");
+    story.day(6);
+    assert_eq!(story.apply().await["threads"], 1);
+    assert!(prune().await >= 2);
+    assert_eq!(get(world, agent, "used", None).await, json!({}));
 }

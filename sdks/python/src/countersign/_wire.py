@@ -77,6 +77,21 @@ class ApproveRequest(TypedDict):
     """
 
 
+class Blob(TypedDict):
+    """
+    Bytes of a program, and how it reads them.
+    """
+
+    data: str
+    """
+    The bytes, in base64 (RFC 4648, with padding).
+    """
+    type: str
+    """
+    The form of the bytes, in the program's words, 1 to 64 bytes: `msgpack`.
+    """
+
+
 class Change(TypedDict):
     """
     One change of a plan.
@@ -97,6 +112,42 @@ class Change(TypedDict):
     what: str
     """
     `agent`, `person`, `connector`, `tool`, `policy`, `counter`, `setting`
+    """
+
+
+class ChannelValue(TypedDict):
+    """
+    A value of a channel.
+    """
+
+    channel: str
+    """
+    The channel.
+    """
+    value: Blob
+    """
+    What it is.
+    """
+
+
+CopyThread = TypedDict(
+    'CopyThread',
+    {
+        'agent': NotRequired[str | None],
+        'from': str,
+        'to': str,
+    },
+)
+
+
+class Counted(TypedDict):
+    """
+    How many were removed or copied.
+    """
+
+    checkpoints: int
+    """
+    Checkpoints.
     """
 
 
@@ -130,6 +181,21 @@ class CreateLoginLink(TypedDict):
     """
 
 
+class DeleteThread(TypedDict):
+    """
+    `POST /v1/threads/delete`: destroys the data keys of a thread, and with them its content.
+    """
+
+    agent: NotRequired[str | None]
+    """
+    Whose thread it is; an agent's key names its own.
+    """
+    thread: str
+    """
+    The thread.
+    """
+
+
 class EraseSubject(TypedDict):
     """
     `POST /v1/subjects/erase`
@@ -145,7 +211,7 @@ class EraseSubject(TypedDict):
     """
     subject: str
     """
-    `connector:name`, as the connector's `subject` makes it, or a run's id.
+    `connector:name`, as the connector's `subject` makes it, `thread/AGENT:NAME`, or a run's id.
     """
 
 
@@ -222,6 +288,29 @@ class FinishRun(TypedDict):
     """
 
 
+class GetCheckpoint(TypedDict):
+    """
+    `POST /v1/checkpoints/get`
+    """
+
+    agent: NotRequired[str | None]
+    """
+    Whose thread it is; an agent's key names its own.
+    """
+    id: NotRequired[str | None]
+    """
+    Its id; absent: the newest.
+    """
+    namespace: NotRequired[str]
+    """
+    Where in the thread.
+    """
+    thread: str
+    """
+    The thread.
+    """
+
+
 class Given(TypedDict):
     """
     One person's yes.
@@ -256,7 +345,18 @@ class HoldSubject(TypedDict):
     """
     subject: str
     """
-    `connector:name`, or a run's id.
+    `connector:name`, `thread/AGENT:NAME`, or a run's id.
+    """
+
+
+class IfNewest(TypedDict):
+    """
+    What is believed to be the newest checkpoint of the namespace.
+    """
+
+    checkpoint: NotRequired[str | None]
+    """
+    Its id; absent: there is none.
     """
 
 
@@ -312,9 +412,61 @@ class LetGo(TypedDict):
     """
     Subjects whose keys were destroyed. Those that younger runs need are kept.
     """
+    threads: NotRequired[int]
+    """
+    Threads whose content was let go.
+    """
     unsettled: int
     """
     Runs that an open outcome keeps.
+    """
+
+
+class ListCheckpoints(TypedDict):
+    """
+    `POST /v1/checkpoints/list`: the last saved first.
+    """
+
+    after: NotRequired[str | None]
+    """
+    `next` of the page before.
+    """
+    agent: NotRequired[str | None]
+    """
+    Whose threads; an agent's key names its own.
+    """
+    ancestors_of: NotRequired[str | None]
+    """
+    Only the ancestors of the checkpoint of this id, the nearest first. Needs thread and namespace.
+    """
+    before: NotRequired[str | None]
+    """
+    Only those saved before this one. Where thread and namespace do not say which one it is, or it is gone: only those
+    whose id is less.
+    """
+    channels: NotRequired[list[str] | None]
+    """
+    Give values and writes of these channels only; absent: of all.
+    """
+    filter: NotRequired[dict[str, Any]]
+    """
+    Only those with these members in their `filter`.
+    """
+    id: NotRequired[str | None]
+    """
+    Only this one.
+    """
+    limit: NotRequired[int | None]
+    """
+    How many on a page, 1 to 100; fewer come where they are large.
+    """
+    namespace: NotRequired[str | None]
+    """
+    Of this namespace; absent: of all. Needs a thread.
+    """
+    thread: NotRequired[str | None]
+    """
+    Of this thread; absent: of all.
     """
 
 
@@ -420,6 +572,41 @@ class NewStep(TypedDict):
     result: NotRequired[dict[str, Any] | None]
     """
     What it brought; any JSON. Left out where it failed.
+    """
+
+
+class NewValue(TypedDict):
+    """
+    A value of a channel; without `type` and `data` it is the parent's, of the same version.
+    """
+
+    channel: str
+    """
+    The channel, 1 to 256 bytes.
+    """
+    value: NotRequired[Blob | None]
+    version: NotRequired[str]
+    """
+    Its version, at most 128 bytes.
+    """
+
+
+class NewWrite(TypedDict):
+    """
+    One write of a task.
+    """
+
+    channel: str
+    """
+    The channel.
+    """
+    slot: int
+    """
+    Its place among the writes of the task. From 0 on the first that came counts, below 0 the last.
+    """
+    value: Blob
+    """
+    What is written.
     """
 
 
@@ -584,6 +771,21 @@ class Prune(TypedDict):
     """
 
 
+class PruneThreads(TypedDict):
+    """
+    `POST /v1/threads/prune`: leaves the newest checkpoint of each namespace, and what it is put together from.
+    """
+
+    agent: NotRequired[str | None]
+    """
+    Whose threads; an agent's key names its own.
+    """
+    threads: list[str]
+    """
+    The threads, at most 100.
+    """
+
+
 class Pruned(TypedDict):
     """
     What went, or would.
@@ -651,6 +853,21 @@ class RejectRequest(TypedDict):
     """
 
 
+class RemoveCheckpoints(TypedDict):
+    """
+    `POST /v1/checkpoints/remove`: removes the checkpoints that these runs of the program made.
+    """
+
+    agent: NotRequired[str | None]
+    """
+    Whose threads; an agent's key names its own.
+    """
+    runs: list[str]
+    """
+    The runs, as `run` named them, at most 100.
+    """
+
+
 class ResolveAction(TypedDict):
     """
     `POST /v1/actions/{action}/resolve`: a person settles an unknown outcome after looking.
@@ -686,6 +903,10 @@ class Retention(TypedDict):
     standard_days: int
     """
     Days that the class `standard` keeps, unless the workspace says otherwise.
+    """
+    threads: NotRequired[int]
+    """
+    Threads that nobody wrote to for as long, and that are to be let go now.
     """
     unsettled: int
     """
@@ -784,6 +1005,58 @@ class Run(TypedDict):
     waiting: int
     """
     Actions that wait for a person.
+    """
+
+
+class SaveCheckpoint(TypedDict):
+    """
+    `POST /v1/checkpoints`: saves a checkpoint. At most 8 MiB of content.
+    """
+
+    agent: NotRequired[str | None]
+    """
+    Whose thread it is; an agent's key names its own.
+    """
+    checkpoint: Blob
+    """
+    What is in it beside the values of its channels.
+    """
+    delta: NotRequired[list[str]]
+    """
+    Channels whose value is put together from what was written at its ancestors.
+    """
+    filter: NotRequired[dict[str, Any]]
+    """
+    The part of that by which lists can be filtered: plain JSON.
+    """
+    id: str
+    """
+    Its id, 1 to 128 bytes.
+    """
+    if_newest: NotRequired[IfNewest | None]
+    metadata: Blob
+    """
+    What the program says about it.
+    """
+    namespace: NotRequired[str]
+    """
+    Where in the thread, at most 1,024 bytes: the whole program where it is empty.
+    """
+    parent: NotRequired[str | None]
+    """
+    The one that it goes on from.
+    """
+    run: NotRequired[str | None]
+    """
+    The run of the program that made it: what `/v1/checkpoints/remove` asks for.
+    """
+    thread: str
+    """
+    The thread, 1 to 128 bytes.
+    """
+    values: NotRequired[list[NewValue]]
+    """
+    Values of its channels, at most 256.
     """
 
 
@@ -943,6 +1216,17 @@ class Step(TypedDict):
     """
 
 
+class Stored(TypedDict):
+    """
+    What became of it.
+    """
+
+    stored: bool
+    """
+    `false`: it was on record already, or did not count.
+    """
+
+
 class Subject(TypedDict):
     """
     What is known of a subject.
@@ -970,6 +1254,33 @@ class Subject(TypedDict):
     """
 
 
+class TaskWrite(TypedDict):
+    """
+    A write that waits.
+    """
+
+    channel: str
+    """
+    The channel.
+    """
+    path: str
+    """
+    Its place among the tasks.
+    """
+    slot: int
+    """
+    The write's place among the writes of the task.
+    """
+    task: str
+    """
+    The task.
+    """
+    value: Blob
+    """
+    What is written.
+    """
+
+
 class TestStep(TypedDict):
     """
     One step of `connector test`.
@@ -990,6 +1301,17 @@ class TestStep(TypedDict):
     step: str
     """
     `resolve`, `connect`, `authenticate`, `list`, `compare`
+    """
+
+
+class ThreadDeleted(TypedDict):
+    """
+    What became of a thread.
+    """
+
+    deleted: bool
+    """
+    `false`: there was none.
     """
 
 
@@ -1030,6 +1352,42 @@ Tool = TypedDict(
         'manifest': str,
     },
 )
+
+
+class WriteCheckpoint(TypedDict):
+    """
+    `POST /v1/checkpoints/writes`: keeps what a task wrote, until the next checkpoint holds it. At most 8 MiB of content.
+    """
+
+    agent: NotRequired[str | None]
+    """
+    Whose thread it is; an agent's key names its own.
+    """
+    checkpoint: str
+    """
+    The checkpoint that the task started from; it may be saved later.
+    """
+    if_newest: NotRequired[IfNewest | None]
+    namespace: NotRequired[str]
+    """
+    Where in the thread.
+    """
+    path: NotRequired[str]
+    """
+    Its place among the tasks, at most 4,096 bytes: writes are given back in the order of path, task and slot.
+    """
+    task: str
+    """
+    The task, 1 to 128 bytes.
+    """
+    thread: str
+    """
+    The thread.
+    """
+    writes: list[NewWrite]
+    """
+    What it wrote, at most 4,096 writes.
+    """
 
 
 class YouMay(TypedDict):
@@ -1091,6 +1449,68 @@ ApprovalPage = TypedDict(
 )
 
 
+class Checkpoint(TypedDict):
+    """
+    A checkpoint with the writes that wait at it.
+    """
+
+    at: int
+    """
+    When it was saved, in milliseconds since 1970.
+    """
+    checkpoint: Blob
+    """
+    What is in it beside the values.
+    """
+    entry: int
+    """
+    Its entry in the log.
+    """
+    id: str
+    """
+    Its id.
+    """
+    metadata: Blob
+    """
+    What the program says about it.
+    """
+    namespace: str
+    """
+    Where in the thread.
+    """
+    parent: NotRequired[str | None]
+    """
+    The one that it goes on from.
+    """
+    thread: str
+    """
+    Its thread.
+    """
+    values: list[ChannelValue]
+    """
+    Values of its channels.
+    """
+    writes: list[TaskWrite]
+    """
+    Writes that wait for the next checkpoint, by path, task and slot.
+    """
+
+
+class Checkpoints(TypedDict):
+    """
+    A page of checkpoints.
+    """
+
+    items: list[Checkpoint]
+    """
+    The checkpoints.
+    """
+    next: NotRequired[str | None]
+    """
+    Give it as `after` to read on, also where there are no items; absent at the end.
+    """
+
+
 class Connector(TypedDict):
     """
     A connector and its health.
@@ -1127,6 +1547,18 @@ class Connector(TypedDict):
     tools: list[Tool]
     """
     Its tools.
+    """
+
+
+class GotCheckpoint(TypedDict):
+    """
+    A checkpoint, where there is one.
+    """
+
+    checkpoint: NotRequired[Checkpoint | None]
+    newest: NotRequired[str | None]
+    """
+    The newest of the namespace: what `if_newest` is to name.
     """
 
 

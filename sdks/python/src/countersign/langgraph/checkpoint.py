@@ -30,10 +30,10 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
     DeltaChannelHistory,
     PendingWrite,
-    SerializerProtocol,
     get_checkpoint_id,
     get_checkpoint_metadata,
 )
+from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from .._transport import Call, Flow, Retry, ask_json
 from ..client import AsyncClient, Client
@@ -109,9 +109,7 @@ class CountersignSaver(BaseCheckpointSaver[str]):
         """Saves a checkpoint; returns when it is on the disk."""
         return self._run(self._put(config, checkpoint, metadata, new_versions))
 
-    def put_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
+    def put_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
         """Keeps what a task wrote; returns when it is on the disk."""
         self._run(self._put_writes(config, writes, task_id, task_path))
 
@@ -132,8 +130,7 @@ class CountersignSaver(BaseCheckpointSaver[str]):
         left, after = limit, None
         while left is None or left > 0:
             page, after = self._run(self._page(asked, config, filter, left, after))
-            for one in page[:left]:
-                yield one
+            yield from page[:left]
             left = None if left is None else left - len(page)
             if after is None:
                 return
@@ -154,9 +151,7 @@ class CountersignSaver(BaseCheckpointSaver[str]):
         """Leaves the newest checkpoint of each namespace and what it is put together from, or nothing (`delete`)."""
         self._run(self._prune(thread_ids, strategy))
 
-    def get_delta_channel_history(
-        self, *, config: RunnableConfig, channels: Sequence[str]
-    ) -> Mapping[str, DeltaChannelHistory]:
+    def get_delta_channel_history(self, *, config: RunnableConfig, channels: Sequence[str]) -> Mapping[str, DeltaChannelHistory]:
         """What ancestors of a checkpoint wrote to channels that keep differences: one request for many ancestors."""
         return self._run(self._delta_history(config, channels))
 
@@ -244,9 +239,7 @@ class CountersignSaver(BaseCheckpointSaver[str]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
 
     # Running flows.
@@ -315,7 +308,7 @@ class CountersignSaver(BaseCheckpointSaver[str]):
         self._remember(place, checkpoint["id"])
         return _config(config["configurable"]["thread_id"], place.namespace, checkpoint["id"])
 
-    def _values(self, values: Mapping[str, Any], versions: ChannelVersions, unchanged: set[str]) -> list[dict[str, Any]]:
+    def _values(self, values: Mapping[str, Any], versions: ChannelVersions, unchanged: set[str]) -> Sequence[dict[str, Any]]:
         all_of_them = []
         for channel, value in values.items():
             one: dict[str, Any] = {"channel": channel, "version": json.dumps(versions.get(channel))}
@@ -324,9 +317,7 @@ class CountersignSaver(BaseCheckpointSaver[str]):
             all_of_them.append(one)
         return all_of_them
 
-    def _put_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task: str, path: str
-    ) -> Flow[None]:
+    def _put_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task: str, path: str) -> Flow[None]:
         if not writes:
             return
         place = _place(config)
@@ -340,8 +331,7 @@ class CountersignSaver(BaseCheckpointSaver[str]):
                 "task": task,
                 "path": path,
                 "writes": [
-                    {"slot": slot, "channel": channel, "value": self._blob(value)}
-                    for slot, (channel, value) in slots.items()
+                    {"slot": slot, "channel": channel, "value": self._blob(value)} for slot, (channel, value) in slots.items()
                 ],
             },
         )
