@@ -31,6 +31,8 @@ step "the bench, in its smallest form"
 scripts/bench-test.sh
 step "the console, by clicking and as pictures"
 scripts/browser.sh
+step "LangGraph's conformance suite, crashes and fences"
+scripts/langgraph-conformance.sh
 step "the first minute: demo, click, tour"
 scripts/demo-test.sh
 step "all passed"

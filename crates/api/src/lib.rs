@@ -13,6 +13,7 @@ mod retention; // how long runs are kept
 mod run; // runs
 mod step; // steps of a run
 mod subject; // erasing and legal holds
+mod thread; // what a program keeps between its steps
 mod visible; // text for people, with nothing hidden in it
 mod wait; // waits and signals
 mod work; // what workers and the server say to each other
@@ -27,6 +28,7 @@ pub use retention::*;
 pub use run::*;
 pub use step::*;
 pub use subject::*;
+pub use thread::*;
 pub use visible::{visible, visible_value};
 pub use wait::*;
 pub use work::*;

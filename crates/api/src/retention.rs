@@ -16,6 +16,9 @@ pub struct Retention {
     pub held: u64,
     /// Runs past their retention that have an action whose outcome is open.
     pub unsettled: u64,
+    /// Threads that nobody wrote to for as long, and that are to be let go now.
+    #[serde(default)]
+    pub threads: u64,
     /// After a long absence somebody has to apply it once: `POST /v1/retention/apply`.
     pub waits: bool,
 }
@@ -44,6 +47,9 @@ pub struct LetGo {
     pub held: u64,
     /// Runs that an open outcome keeps.
     pub unsettled: u64,
+    /// Threads whose content was let go.
+    #[serde(default)]
+    pub threads: u64,
 }
 
 /// `POST /v1/retention/prune`

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseSubject {
-    /// `connector:name`, as the connector's `subject` makes it, or a run's id.
+    /// `connector:name`, as the connector's `subject` makes it, `thread/AGENT:NAME`, or a run's id.
     pub subject: String,
     /// Why: a sealed text beside the entry.
     #[serde(default)]
@@ -21,7 +21,7 @@ pub struct EraseSubject {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HoldSubject {
-    /// `connector:name`, or a run's id.
+    /// `connector:name`, `thread/AGENT:NAME`, or a run's id.
     pub subject: String,
     /// `true` puts the hold, `false` ends it.
     pub hold: bool,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{LogId, NewEntry, SealedPayload};
 use kernel::actor::Actor;
@@ -48,6 +49,8 @@ pub(crate) struct Desk {
     pub(crate) notes: Vec<Note>,
     /// The bundle that was in force at the last hand-over, where another one came since.
     pub(crate) judge_before: Option<Before>,
+    /// Entries since the start that destroy data keys.
+    pub(crate) erasures: Arc<AtomicU64>,
 }
 
 /// What was in force, if anything.
@@ -132,6 +135,9 @@ impl Desk {
         }
         for (entry, bytes, payloads) in staged {
             let due = self.due(&entry.event);
+            if destroys(&entry.event) {
+                self.erasures.fetch_add(1, Ordering::AcqRel);
+            }
             state::apply(&mut self.book, &entry);
             self.notice(&entry.event, due);
             let payloads: Vec<SealedPayload> =
@@ -161,6 +167,14 @@ impl Desk {
         let sealed = self.payloads.seal(subject, scope, bytes).map_err(Error::Payload)?;
         Ok((name.to_owned(), sealed))
     }
+}
+
+/// Whether data keys go once this is durable.
+fn destroys(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::SubjectErased { .. } | Event::ThreadDeleted { .. } | Event::RetentionApplied { .. }
+    )
 }
 
 fn stored(sealed: Sealed) -> Option<SealedPayload> {

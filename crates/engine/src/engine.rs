@@ -137,6 +137,8 @@ pub(crate) struct Inner {
     pub(crate) absent: AtomicBool,
     /// Holds that were put since the start.
     pub(crate) holds: AtomicU64,
+    /// Entries since the start that destroy data keys: what was sealed before one of them is sealed again.
+    pub(crate) erasures: Arc<AtomicU64>,
     /// Why no new work is taken, where that is so.
     pub(crate) no_intake: RwLock<Option<Refusal>>,
     /// Writes are paused: the log was restored to a point in its past.
@@ -206,6 +208,7 @@ impl Engine {
 
         let (queue, tasks) = mpsc::channel(parts.limits.queue_len_max);
         let clock_off = Arc::new(AtomicI64::new(0));
+        let erasures = Arc::new(AtomicU64::new(0));
         let inner = Arc::new(Inner {
             queue,
             judge: RwLock::new(None),
@@ -225,6 +228,7 @@ impl Engine {
             sweeping: tokio::sync::Mutex::default(),
             absent: AtomicBool::new(absent),
             holds: AtomicU64::new(0),
+            erasures: erasures.clone(),
             no_intake: RwLock::default(),
             reconciling: AtomicBool::new(false),
             closing: AtomicBool::new(false),
@@ -259,6 +263,7 @@ impl Engine {
             moved: VecDeque::new(),
             notes: vec![],
             judge_before: None,
+            erasures,
         };
         // The timer hook must not keep the engine alive: when the last handle goes, the owner ends.
         let weak = Arc::downgrade(&engine.inner);

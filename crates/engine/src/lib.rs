@@ -31,6 +31,7 @@ mod runs; // runs
 mod signals; // telling a run something
 mod steps; // what a run need not do again
 mod subject; // erasing, and legal holds
+mod threads; // what programs keep between their steps
 mod waits; // having nothing to do until something happens
 
 pub use dispatch::{Join, Joined, SLOTS_MAX, TASKS_MAX, VERSIONS_MAX};
@@ -49,4 +50,8 @@ pub use runs::{FinishRun, StartRun};
 pub use signals::SendSignal;
 pub use steps::{NewStep, RecordedStep, STEPS_MAX};
 pub use subject::SUBJECT_NAME_BYTES_MAX;
+pub use threads::{
+    ChannelValue, CheckpointRows, Content, Filter, Metadata, REQUEST_BYTES_MAX, SaveCheckpoint, TaskWrite,
+    Typed, WriteCheckpoint,
+};
 pub use waits::{Answered, On, OpenWait, Waited};

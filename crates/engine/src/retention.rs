@@ -46,6 +46,8 @@ pub struct Due {
     pub held: u64,
     /// Runs past their retention that have an action whose outcome is open.
     pub unsettled: u64,
+    /// Threads that nobody wrote to for as long.
+    pub threads: u64,
 }
 
 /// What was let go.
@@ -70,6 +72,9 @@ impl Engine {
         while let Some(page) = self.past(&mut from).await? {
             self.sift(page, &mut due).await?;
         }
+        let threads = self.threads_past(None).await?;
+        due.threads = threads.due;
+        due.held += threads.held;
         Ok(due)
     }
 
@@ -131,6 +136,9 @@ impl Engine {
                 done.keys += keys;
             }
         }
+        let threads = self.threads_past(Some(by)).await?;
+        done.due.threads = threads.due;
+        done.due.held += threads.held;
         Ok(done)
     }
 
@@ -288,12 +296,12 @@ fn doubtful(desk: &Desk) -> bool {
 }
 
 /// `at` does not go back, the wall clock may: nothing is due before both say so.
-fn moment(desk: &Desk) -> Millis {
+pub(crate) fn moment(desk: &Desk) -> Millis {
     desk.now.min(desk.clock.now().wall)
 }
 
 /// The shortest retention of all: runs that ended later than it says are not due, whoever's they are.
-fn shortest(desk: &Desk) -> Retention {
+pub(crate) fn shortest(desk: &Desk) -> Retention {
     let (mut shortest, mut from) = (Retention::default(), String::new());
     loop {
         let page = desk.book.range(Noun::Retention, &from, 1_000);
@@ -340,7 +348,7 @@ fn events(runs: Vec<RunId>, keys: BTreeMap<Digest, Vec<i64>>) -> Vec<Event> {
     parts.into_iter().map(event).collect()
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Closed)?.map_err(Error::Payload)

@@ -21,7 +21,7 @@ use crate::error::Error;
 pub const SUBJECT_NAME_BYTES_MAX: usize = 200;
 const REASON_BYTES_MAX: usize = 4 * 1024;
 /// Keys that one entry names; more of them are erased by further entries.
-const KEYS_MAX: usize = 1_000;
+pub(crate) const KEYS_MAX: usize = 1_000;
 /// Rows read at once.
 const PAGE: usize = 1_000;
 /// The subject of texts that belong to nobody but the workspace.
@@ -33,7 +33,7 @@ impl Engine {
         // What belongs to the workspace itself, its rules for one, has a name that cannot be given here.
         if name.len() > SUBJECT_NAME_BYTES_MAX || !(name.contains(':') || name.parse::<RunId>().is_ok()) {
             let text = format!(
-                "a subject is `connector:name` or a run's id, of at most {SUBJECT_NAME_BYTES_MAX} bytes"
+                "a subject is `connector:name`, `thread/AGENT:NAME` or a run's id, of at most {SUBJECT_NAME_BYTES_MAX} bytes"
             );
             return Err(Refusal::Invalid(text).into());
         }
@@ -137,7 +137,7 @@ pub(crate) fn checked(reason: &str) -> Result<String, Error> {
     Ok(reason.to_owned())
 }
 
-fn held(table: &dyn state::Table, subject: &Digest) -> Result<(), Error> {
+pub(crate) fn held(table: &dyn state::Table, subject: &Digest) -> Result<(), Error> {
     match state::subject(table, subject) {
         Some(row) if row.held => Err(Refusal::LegalHold.into()),
         _ => Ok(()),

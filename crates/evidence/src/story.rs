@@ -128,6 +128,10 @@ pub(crate) fn check(proved: &Proved, report: &mut Report) -> Option<Proposal> {
             | Event::IncidentAcknowledged { .. }
             | Event::IncidentResolved { .. }
             | Event::StepRecorded { .. }
+            | Event::CheckpointSaved(_)
+            | Event::CheckpointWritten(_)
+            | Event::CheckpointRemoved { .. }
+            | Event::ThreadDeleted { .. }
             | Event::ActionProposed { .. }
             | Event::ActionRefused { .. }
             | Event::ActionDeferred { .. }

@@ -24,6 +24,7 @@ use crate::ports::FailureClass;
 use crate::retention::Retention;
 use crate::run::RunOutcome;
 use crate::step::{StepKind, StepOutcome};
+use crate::thread::{DeletedWhy, Saved, Written};
 use crate::timer::Purpose;
 use crate::wait::{Alarm, Condition, Mode};
 
@@ -243,6 +244,18 @@ pub enum Event {
     /// A run did a step and need not do it again. Payload: `step`, its key and its result or error.
     #[serde(rename = "step.recorded")]
     StepRecorded { run: RunId, key: Digest, kind: StepKind, input: Digest, outcome: StepOutcome },
+    /// A program saved where it stands. Payloads: `checkpoint`, `metadata`, `value.N`.
+    #[serde(rename = "checkpoint.saved")]
+    CheckpointSaved(Box<Saved>),
+    /// A task of a program wrote what the next checkpoint will hold. Payload: `writes`.
+    #[serde(rename = "checkpoint.written")]
+    CheckpointWritten(Written),
+    /// Checkpoints are found no more; their content goes with the thread.
+    #[serde(rename = "checkpoint.removed")]
+    CheckpointRemoved { thread: Digest, checkpoints: Vec<Digest> },
+    /// A thread is gone, and its data keys were destroyed.
+    #[serde(rename = "thread.deleted")]
+    ThreadDeleted { thread: Digest, keys: Vec<i64>, why: DeletedWhy },
     /// An agent proposed one use of a tool. Payloads: `arguments`, `reason`.
     #[serde(rename = "action.proposed")]
     ActionProposed {
@@ -388,6 +401,10 @@ impl Event {
             Self::IncidentAcknowledged { .. } => "incident.acknowledged",
             Self::IncidentResolved { .. } => "incident.resolved",
             Self::StepRecorded { .. } => "step.recorded",
+            Self::CheckpointSaved(_) => "checkpoint.saved",
+            Self::CheckpointWritten(_) => "checkpoint.written",
+            Self::CheckpointRemoved { .. } => "checkpoint.removed",
+            Self::ThreadDeleted { .. } => "thread.deleted",
             Self::ActionProposed { .. } => "action.proposed",
             Self::ActionDecided(_) => "action.decided",
             Self::ActionRefused { .. } => "action.refused",
@@ -463,6 +480,10 @@ impl Event {
             | Self::IncidentAcknowledged { .. }
             | Self::IncidentResolved { .. }
             | Self::StepRecorded { .. }
+            | Self::CheckpointSaved(_)
+            | Self::CheckpointWritten(_)
+            | Self::CheckpointRemoved { .. }
+            | Self::ThreadDeleted { .. }
             | Self::SubjectErased { .. }
             | Self::SubjectHeld { .. }
             | Self::SubjectReleased { .. }

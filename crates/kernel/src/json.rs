@@ -27,6 +27,9 @@ pub const REQUEST: Limits = Limits { bytes_max: 1 << 20, depth_max: 64, values_m
 /// For one answer of an outside system.
 pub const ANSWER: Limits = Limits { bytes_max: 4 << 20, depth_max: 64, values_max: 500_000 };
 
+/// For what a program keeps between its steps: 8 MiB as base64, and the names of many parts.
+pub const CHECKPOINT: Limits = Limits { bytes_max: 12 << 20, depth_max: 64, values_max: 100_000 };
+
 /// For a whole workspace folder, sent as one request.
 pub const FOLDER: Limits = Limits { bytes_max: 6 << 20, depth_max: 64, values_max: 50_000 };
 

@@ -24,5 +24,6 @@ pub mod run; // one piece of work of an agent
 pub mod signal; // what somebody tells a run
 pub mod state; // rows, and how entries change them
 pub mod step; // what a run need not do again
+pub mod thread; // what a program keeps between its steps
 pub mod timer; // things due later
 pub mod wait; // a run that has nothing to do until something happens

@@ -76,6 +76,21 @@ pub enum Refusal {
     /// Too many things of one kind are open.
     #[error("{what}: at most {max}")]
     LimitReached { what: &'static str, max: usize },
+    /// A checkpoint of this name is on record with other content.
+    #[error("a checkpoint of this name was saved before with other content")]
+    CheckpointConflict,
+    /// Somebody else went on meanwhile.
+    #[error("another checkpoint is the newest now: somebody else went on with this thread")]
+    CheckpointFenced,
+    /// A value that was to be taken from the parent is not there.
+    #[error("a value that is to be taken from the parent is not there")]
+    CheckpointValuesMissing,
+    /// More content than one checkpoint may have.
+    #[error("this checkpoint would have {bytes} bytes; at most {max} are kept")]
+    CheckpointTooLarge { bytes: u64, max: u64 },
+    /// The thread has as much as a thread may have.
+    #[error("the thread would have more than {max} {what}")]
+    ThreadFull { what: &'static str, max: u64 },
     /// Something else about the request.
     #[error("{0}")]
     Invalid(String),
@@ -107,6 +122,11 @@ impl Refusal {
             Self::InboxFull { .. } => "inbox_full",
             Self::IncidentResolved { .. } => "incident_resolved",
             Self::LimitReached { .. } => "limit_reached",
+            Self::CheckpointConflict => "checkpoint_conflict",
+            Self::CheckpointFenced => "checkpoint_fenced",
+            Self::CheckpointValuesMissing => "checkpoint_values_missing",
+            Self::CheckpointTooLarge { .. } => "checkpoint_too_large",
+            Self::ThreadFull { .. } => "thread_full",
             Self::Invalid(_) => "request_invalid",
         }
     }
@@ -156,6 +176,15 @@ impl Refusal {
             Self::InboxFull { .. } => "wait until the run has read some of them",
             Self::IncidentResolved { .. } => "look at the run: it goes on, or has another incident",
             Self::LimitReached { .. } => "wait until some of them have ended",
+            Self::CheckpointConflict => "save under another id: what is on record stays",
+            Self::CheckpointFenced => {
+                "read the newest checkpoint and go on from it, or stop: the other process has the thread"
+            }
+            Self::CheckpointValuesMissing => "send the values of all channels",
+            Self::CheckpointTooLarge { .. } => {
+                "keep large things elsewhere, and what names them in the state"
+            }
+            Self::ThreadFull { .. } => "prune the thread (`/v1/threads/prune`), or go on in another one",
             Self::Invalid(_) => "correct the request and send it again",
         }
     }

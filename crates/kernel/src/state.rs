@@ -23,6 +23,7 @@ use crate::action::Status;
 use crate::approval::ApprovalStatus;
 use crate::clock::Millis;
 use crate::event::{Entry, Event};
+use crate::thread;
 
 /// A clock that moved by more than this against the steady one has jumped (DESIGN §3).
 pub const CLOCK_JUMP: Millis = Millis(5_000);
@@ -40,7 +41,13 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         Event::BundlePublished { bundle, previous: _, setup } => {
             workspace::published(table, entry, *bundle, *setup);
         }
-        Event::SubjectErased { subject, keys } => subjects::erased(table, subject, keys, at),
+        Event::SubjectErased { subject, keys } | Event::ThreadDeleted { thread: subject, keys, why: _ } => {
+            subjects::erased(table, subject, keys, at);
+            thread::apply_deleted(table, subject);
+        }
+        Event::CheckpointSaved(saved) => thread::apply_saved(table, entry, saved),
+        Event::CheckpointWritten(written) => thread::apply_written(table, entry, written),
+        Event::CheckpointRemoved { thread, checkpoints } => thread::apply_removed(table, thread, checkpoints),
         Event::SubjectHeld { subject } => subjects::change(table, subject, |row| row.held = true),
         Event::SubjectReleased { subject } => subjects::change(table, subject, |row| row.held = false),
         Event::RetentionSet { agent, retention } => {

@@ -67,6 +67,8 @@ pub(crate) struct App {
     pub(crate) url: String,
     pub(crate) stop: CancellationToken,
     pub(crate) requests: Semaphore,
+    /// Large bodies and answers at once.
+    pub(crate) large: Arc<Semaphore>,
     /// Open live streams, by whom.
     pub(crate) streams: Mutex<BTreeMap<String, usize>>,
     /// Places for workers.

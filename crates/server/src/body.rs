@@ -1,5 +1,6 @@
 //! Request bodies: bounded in bytes, time, depth and count before they become values; strict while they do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body as HttpBody;
@@ -8,17 +9,25 @@ use futures_util::StreamExt as _;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use kernel::json::{FOLDER, Limits, REQUEST};
+use kernel::json::{CHECKPOINT, FOLDER, Limits, REQUEST};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::app::App;
 use crate::codes::Code;
 use crate::problem::Fault;
 
 /// The longest that a body may take to arrive. The router puts it beside each request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience(pub(crate) Duration);
+
+/// A body, or an answer, up to this is not counted as large.
+pub(crate) const INLINE_BYTES_MAX: usize = 1 << 20;
+/// Large bodies and answers at once: each takes several times its bytes for a while.
+pub(crate) const LARGE_MAX: usize = 8;
+const LARGE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes beyond the limit that are taken in and thrown away before the answer.
 const THROWN_AWAY_MAX: usize = 16 << 20;
@@ -30,6 +39,10 @@ pub(crate) struct Json<T>(pub(crate) T);
 /// A JSON body that holds a whole workspace folder.
 #[derive(Debug)]
 pub(crate) struct Folder<T>(pub(crate) T);
+
+/// A JSON body that may be large, with the permit for it.
+#[derive(Debug)]
+pub(crate) struct Large<T>(pub(crate) T, pub(crate) Option<OwnedSemaphorePermit>);
 
 /// The body of a request that needs none: `{}` or nothing.
 #[derive(Debug, Deserialize)]
@@ -54,6 +67,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Folder<T> {
     async fn from_request(request: Request, _state: &S) -> Result<Self, Fault> {
         read(request, FOLDER).await.map(Self)
     }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Large<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Fault> {
+        let small = announced(request.headers()).is_some_and(|bytes| bytes <= INLINE_BYTES_MAX as u64);
+        let permit = app.large(!small).await?;
+        Ok(Self(read(request, CHECKPOINT).await?, permit))
+    }
+}
+
+impl App {
+    /// Leave to hold something large in memory; it is waited for, not for long.
+    pub(crate) async fn large(&self, needed: bool) -> Result<Option<OwnedSemaphorePermit>, Fault> {
+        if !needed {
+            return Ok(None);
+        }
+        match tokio::time::timeout(LARGE_PATIENCE, self.large.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Some(permit)),
+            _ => Err(engine::Error::Busy.into()),
+        }
+    }
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
@@ -102,9 +142,7 @@ async fn bounded(request: Request, limits: Limits) -> Result<(Parts, Vec<u8>), F
         )
     };
     let (parts, body) = request.into_parts();
-    let announced =
-        parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > (limits.bytes_max + THROWN_AWAY_MAX) as u64) {
+    if announced(&parts.headers).is_some_and(|bytes| bytes > (limits.bytes_max + THROWN_AWAY_MAX) as u64) {
         return Err(too_large());
     }
     let patience = parts.extensions.get().copied().unwrap_or(Patience(crate::config::PATIENCE));

@@ -66,6 +66,11 @@ codes! {
     InboxFull = "inbox_full", CONFLICT;
     IncidentResolved = "incident_resolved", CONFLICT;
     LimitReached = "limit_reached", CONFLICT;
+    CheckpointConflict = "checkpoint_conflict", CONFLICT;
+    CheckpointFenced = "checkpoint_fenced", CONFLICT;
+    CheckpointValuesMissing = "checkpoint_values_missing", CONFLICT;
+    CheckpointTooLarge = "checkpoint_too_large", PAYLOAD_TOO_LARGE;
+    ThreadFull = "thread_full", CONFLICT;
     ActionState = "action_state", CONFLICT;
     ApprovalSettled = "approval_settled", CONFLICT;
     ApprovalStale = "approval_stale", CONFLICT;

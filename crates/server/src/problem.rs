@@ -95,6 +95,11 @@ impl From<Refusal> for Fault {
             Refusal::InboxFull { .. } => Code::InboxFull,
             Refusal::IncidentResolved { .. } => Code::IncidentResolved,
             Refusal::LimitReached { .. } => Code::LimitReached,
+            Refusal::CheckpointConflict => Code::CheckpointConflict,
+            Refusal::CheckpointFenced => Code::CheckpointFenced,
+            Refusal::CheckpointValuesMissing => Code::CheckpointValuesMissing,
+            Refusal::CheckpointTooLarge { .. } => Code::CheckpointTooLarge,
+            Refusal::ThreadFull { .. } => Code::ThreadFull,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {

@@ -97,6 +97,8 @@ fn plan(app: &App) -> Result<Option<Plan>> {
         let [segment, next] = pair else { break };
         bytes += segment.bytes;
         let may_go = files != Some(segment.first)
+            // A thread that is still written to holds what it was given long ago.
+            && !app.views.threads_between(size(segment), size(next))?
             && app.views.runs_between(size(segment), size(next))?.into_iter().try_fold(
                 true,
                 |so_far, (run, at)| {

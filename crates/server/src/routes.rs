@@ -20,12 +20,13 @@ mod runs; // runs
 mod status; // the workspace in one answer
 mod steps; // steps of a run
 mod subjects; // erasing and legal holds
+mod threads; // what programs keep between their steps
 mod waits; // waits and signals
 
 pub(crate) use {
     actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, health::*,
     incidents::*, keys::*, log::*, me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*,
-    subjects::*, waits::*,
+    subjects::*, threads::*, waits::*,
 };
 
 use std::sync::Arc;
@@ -61,6 +62,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/work", get(work::work))
         .route("/runs/{run}/steps", post(steps::record_steps).get(steps::list_steps))
         .route("/runs/{run}/actions", post(actions::propose).get(actions::list_run_actions))
+        .route("/checkpoints", post(threads::save_checkpoint))
+        .route("/checkpoints/writes", post(threads::write_checkpoint))
+        .route("/checkpoints/get", post(threads::get_checkpoint_of_thread))
+        .route("/checkpoints/list", post(threads::list_checkpoints))
+        .route("/checkpoints/remove", post(threads::remove_checkpoints))
+        .route("/threads/prune", post(threads::prune_threads))
+        .route("/threads/copy", post(threads::copy_thread))
+        .route("/threads/delete", post(threads::delete_thread))
         .route("/actions", get(actions::list_actions))
         .route("/actions/{action}", get(actions::get_action))
         .route("/actions/{action}/explain", get(actions::explain_action))

@@ -210,6 +210,7 @@ impl Server {
             url: url.clone(),
             stop: CancellationToken::new(),
             requests: Semaphore::new(REQUESTS_MAX),
+            large: Arc::new(Semaphore::new(crate::body::LARGE_MAX)),
             streams: Mutex::default(),
             workers: Arc::new(Semaphore::new(work::WORKERS_MAX)),
             tasks: tracker.clone(),

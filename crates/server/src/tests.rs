@@ -21,6 +21,7 @@ mod room; // at the quota
 mod slow; // clients that trickle
 mod steps; // what a run need not do again
 mod stories; // the life of an action over REST
+mod threads; // what programs keep between their steps
 mod torn; // what a crash left of the journal
 mod upgrade; // what another version left
 mod work; // workers on their WebSocket

@@ -14,6 +14,7 @@ use crate::batch::BatchTable;
 use crate::error::Error;
 use crate::project::{About, Lists};
 use crate::prune;
+use crate::threads;
 use crate::views::Views;
 
 impl Views {
@@ -40,11 +41,20 @@ impl Views {
             }
             let entry = decode(stored)?;
             log.admit(&entry)?;
+            let ended = threads::ended_by(&table, &entry.event);
             let about = lists.apply(&mut table, &entry);
+            threads::note(&transaction, &table, &entry)?;
             table.check()?;
             insert_entry(&transaction, &entry, &about, stored)?;
             insert_payloads(&transaction, stored)?;
             next += 1;
+            if let Some(thread) = ended {
+                lists.write(&transaction, &table)?;
+                table.check()?;
+                table.write()?;
+                threads::forget(&transaction, &thread)?;
+                (table, lists) = (BatchTable::new(&transaction), Lists::default());
+            }
             if let Event::JournalPruned(pruned) = &entry.event {
                 // What goes is looked for among the rows: those of this batch are written first.
                 lists.write(&transaction, &table)?;

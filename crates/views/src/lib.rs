@@ -24,6 +24,7 @@ mod runs; // lists of runs
 mod schema; // tables, indexes, and their version
 mod select; // list queries that always go by an index
 mod store; // state rows, for the engine
+mod threads; // checkpoints of threads
 mod views; // the file: opening, wiping, closing
 
 #[cfg(test)]
@@ -39,4 +40,5 @@ pub use page::{LIMIT_MAX, Page};
 pub use project::approval_of;
 pub use registry::{Connector, Person, REGISTRY_MAX};
 pub use runs::{RunFilter, RunItem, RunStatus};
+pub use threads::{CheckpointFilter, CheckpointItem};
 pub use views::{Opened, Views, Wiped};

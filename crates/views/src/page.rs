@@ -35,7 +35,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         match self {
             Self::Seq(seq) => format!("s{seq:x}"),
             Self::Due(due, seq) => format!("d{due:x}.{seq:x}"),

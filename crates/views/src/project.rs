@@ -70,6 +70,10 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         | Event::LogReconciled {}
         | Event::ClockJumped { .. }
         | Event::ClockAccepted {}
+        | Event::CheckpointSaved(_)
+        | Event::CheckpointWritten(_)
+        | Event::CheckpointRemoved { .. }
+        | Event::ThreadDeleted { .. }
         | Event::SubjectErased { .. }
         | Event::SubjectHeld { .. }
         | Event::SubjectReleased { .. }

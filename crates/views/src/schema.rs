@@ -17,6 +17,7 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("incidents", "seq"),
     ("totals", "what, word"),
     ("verdicts", "minute, verdict"),
+    ("checkpoints", "seq"),
 ];
 
 /// Makes an empty file.
@@ -68,4 +69,13 @@ CREATE TABLE totals(what TEXT NOT NULL, word TEXT NOT NULL, n INTEGER NOT NULL, 
 
 CREATE TABLE verdicts(
     minute INTEGER NOT NULL, verdict TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(minute, verdict)) WITHOUT ROWID;
+
+CREATE TABLE checkpoints(
+    seq INTEGER PRIMARY KEY, agent TEXT NOT NULL, thread TEXT NOT NULL, namespace TEXT NOT NULL,
+    checkpoint TEXT NOT NULL, run TEXT, row TEXT NOT NULL);
+CREATE INDEX checkpoints_agent ON checkpoints(agent);
+CREATE INDEX checkpoints_thread ON checkpoints(thread);
+CREATE INDEX checkpoints_namespace ON checkpoints(namespace);
+CREATE INDEX checkpoints_checkpoint ON checkpoints(checkpoint);
+CREATE INDEX checkpoints_run ON checkpoints(run);
 ";

@@ -33,6 +33,9 @@ pub(super) async fn run(global: &Global, args: Retention, out: &Out) -> Result<(
         done.subjects,
         done.keys
     ))?;
+    if done.threads > 0 {
+        out.line(format!("{} {} threads", out.good("let go:"), done.threads))?;
+    }
     kept(done.held, done.unsettled, out)
 }
 
@@ -84,6 +87,9 @@ fn show(now: &api::Retention, out: &Out) -> Result<()> {
         ))?;
     }
     out.line(format!("due: {} runs", now.due))?;
+    if now.threads > 0 {
+        out.line(format!("due: {} threads that nobody wrote to", now.threads))?;
+    }
     kept(now.held, now.unsettled, out)?;
     if now.waits {
         out.line(out.warn(

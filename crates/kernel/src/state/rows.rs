@@ -16,6 +16,7 @@ use crate::retention::Retention;
 use crate::run::Run;
 use crate::signal::{Inbox, Signal};
 use crate::step::Step;
+use crate::thread::{Checkpoint, Thread, Writes};
 use crate::timer::Timer;
 use crate::wait::Wait;
 
@@ -71,6 +72,16 @@ pub enum Noun {
     Ended,
     /// How long payloads of an agent's runs are kept, by agent. It outlives the agent's registration.
     Retention,
+    /// Threads, by pseudonym.
+    Thread,
+    /// Threads by the day of their last write.
+    ThreadDay,
+    /// Namespaces of threads.
+    Namespace,
+    /// Checkpoints of threads.
+    Checkpoint,
+    /// Writes that wait at a checkpoint.
+    Writes,
 }
 
 impl Noun {
@@ -101,6 +112,11 @@ impl Noun {
             Self::Subject => "subject",
             Self::Ended => "ended",
             Self::Retention => "retention",
+            Self::Thread => "thread",
+            Self::ThreadDay => "thread_day",
+            Self::Namespace => "namespace",
+            Self::Checkpoint => "checkpoint",
+            Self::Writes => "writes",
         }
     }
 }
@@ -249,4 +265,14 @@ pub enum Row {
     Ended(RunId, AgentId),
     /// How long payloads of an agent's runs are kept.
     Retention(Retention),
+    /// A thread.
+    Thread(Thread),
+    /// A thread that was written to last on that day, and its agent.
+    ThreadDay(Digest, AgentId),
+    /// The newest checkpoint of a namespace.
+    Namespace(Digest),
+    /// A checkpoint.
+    Checkpoint(Box<Checkpoint>),
+    /// Writes that wait at a checkpoint.
+    Writes(Writes),
 }

@@ -28,6 +28,7 @@ pub(crate) async fn get_retention(
         due: due.runs,
         held: due.held,
         unsettled: due.unsettled,
+        threads: due.threads,
         waits: app.engine.stats().retention_waits,
     }))
 }
@@ -47,6 +48,7 @@ pub(crate) async fn apply_retention(
         keys: done.keys,
         held: done.due.held,
         unsettled: done.due.unsettled,
+        threads: done.due.threads,
     }))
 }
 

@@ -6,6 +6,7 @@ use kernel::event::{Entry, Event};
 use kernel::judge::Verdict;
 use kernel::lease::YieldWhy;
 use kernel::step::StepOutcome;
+use kernel::thread::DeletedWhy;
 
 use crate::app::App;
 use crate::problem::Fault;
@@ -134,6 +135,17 @@ fn sentence(event: &Event) -> String {
         }
         Event::IncidentAcknowledged { by, .. } => format!("{by} takes the incident."),
         Event::IncidentResolved { by, .. } => format!("{by} resolved the incident; the run goes on."),
+        Event::CheckpointSaved(saved) => format!("{} saved a checkpoint of a thread.", saved.agent),
+        Event::CheckpointWritten(written) => format!("A task of {} wrote to a thread.", written.agent),
+        Event::CheckpointRemoved { checkpoints, .. } => {
+            format!("{} checkpoints of a thread were removed.", checkpoints.len())
+        }
+        Event::ThreadDeleted { why: DeletedWhy::Asked, .. } => {
+            "A thread was deleted with its content.".to_owned()
+        }
+        Event::ThreadDeleted { why: DeletedWhy::Retention, .. } => {
+            "A thread past its retention was let go.".to_owned()
+        }
         Event::LogStarted { .. } => "The log began.".to_owned(),
         Event::LogRekeyed { .. } => {
             "The log has another key from here on, signed by the one before.".to_owned()

@@ -52,7 +52,7 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 }
 
 /// Files of the data directory in which the text stands, in any encoding.
-fn told_in(dir: &Path, text: &str) -> Vec<String> {
+pub(super) fn told_in(dir: &Path, text: &str) -> Vec<String> {
     let encodings = encodings(text);
     // A running server's drafts come and go.
     let holds = |path: &std::path::PathBuf| tells(&encodings, &std::fs::read(path).unwrap_or_default());
