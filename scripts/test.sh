@@ -28,6 +28,8 @@ step "real work"
 scripts/real-data.sh
 step "the console, by clicking"
 scripts/browser.sh
+step "the Python SDK"
+scripts/sdk-python.sh
 step "the first minute: demo, click, tour"
 scripts/demo-test.sh
 step "all passed"

@@ -42,6 +42,8 @@ def test_a_function_keeps_its_face_and_becomes_an_action(server: FakeServer) -> 
         assert governed(order_id="#2", reason="late") == "cancelled #2"
         with pytest.raises(TypeError):
             governed()
+        with server.down(), pytest.raises(countersign.ServerUnavailable):
+            governed("#3")
     assert [arguments for _, arguments in server.effects] == [{"order_id": "#1"}, {"order_id": "#2", "reason": "late"}]
 
 

@@ -58,7 +58,8 @@ def call(order: str, number: int = 1) -> dict[str, Any]:
     return {"name": "cancel_order", "args": {"order_id": order}, "id": f"call-{number}", "type": "tool_call"}
 
 
-ASK: Any = {"messages": [HumanMessage("cancel it")]}
+def ask() -> Any:
+    return {"messages": [HumanMessage("cancel it")]}
 
 
 def last(result: Any) -> str:
@@ -69,7 +70,7 @@ def test_an_approval_interrupts_and_another_process_finishes(server: FakeServer,
     config: Any = {"configurable": {"thread_id": "ticket-1"}}
     with SqliteSaver.from_conn_string(str(tmp_path / "graph.db")) as saver, server.client() as client:
         result = graph_of(govern([cancel_order], client, connector="crm"), [call("#1", 0), call("#big")], saver).invoke(
-            ASK, config
+            ask(), config
         )
         (waits,) = waiting_for(result)
         assert waits["tool"] == "crm.cancel_order"
@@ -93,7 +94,7 @@ def test_resuming_without_a_command_works_too(server: FakeServer) -> None:
     config: Any = {"configurable": {"thread_id": "ticket-2"}}
     with server.client() as client:
         graph = graph_of(govern([cancel_order], client, connector="crm"), [call("#big")], InMemorySaver())
-        graph.invoke(ASK, config)
+        graph.invoke(ask(), config)
         server.reject(reason="keep it")
         result = graph.invoke(None, config)
     assert "with the words “keep it”" in last(result)
@@ -107,26 +108,30 @@ def test_refusals_and_mistakes_are_told_to_the_model(server: FakeServer) -> None
         for order, words in (("#huge", "The rules of this workspace forbid this"), ("#1", "cancelled #1")):
             config: Any = {"configurable": {"thread_id": f"ticket-{order}"}}
             graph = graph_of(govern([cancel_order], client, connector="crm"), [call(order)], InMemorySaver())
-            assert words in last(graph.invoke(ASK, config))
+            assert words in last(graph.invoke(ask(), config))
         graph = graph_of(govern([cancel_order], client, connector="mail"), [call("#1")], InMemorySaver())
-        assert "there is no tool `mail.cancel_order`" in last(graph.invoke(ASK, {"configurable": {"thread_id": "x"}}))
+        assert "there is no tool `mail.cancel_order`" in last(graph.invoke(ask(), {"configurable": {"thread_id": "x"}}))
 
 
 def test_a_server_that_is_away_stops_the_graph_and_it_goes_on_later(server: FakeServer) -> None:
     config: Any = {"configurable": {"thread_id": "ticket-3"}}
+    saver = InMemorySaver()
     with server.client() as client:
-        graph = graph_of(govern([cancel_order], client, connector="crm"), [call("#1")], InMemorySaver())
-        with server.down(), pytest.raises(countersign.ServerUnavailable):
-            graph.invoke(ASK, config)
-        assert last(graph.invoke(None, config)) == "cancelled #1"
-    assert len(server.effects) == 1
+        tools = govern([cancel_order], client, connector="crm")
+        # Away before the run begins, and away in the middle of it.
+        for number in (1, 2):
+            graph = graph_of(tools, [call(f"#{number}", number)], saver)
+            with server.down(), pytest.raises(countersign.ServerUnavailable):
+                graph.invoke(ask(), config)
+            assert last(graph.invoke(None, config)).endswith(f"cancelled #{number}")
+    assert len(server.effects) == 2
 
 
 def test_without_a_checkpointer_the_call_waits(server: FakeServer) -> None:
     server.on_wait(server.approve)
     with server.client() as client:
         graph = graph_of(govern([cancel_order], client, connector="crm"), [call("#big")], None)
-        assert last(graph.invoke(ASK)) == "cancelled #big"
+        assert last(graph.invoke(ask())) == "cancelled #big"
 
 
 async def test_on_an_event_loop_with_either_client(server: FakeServer) -> None:
@@ -135,7 +140,7 @@ async def test_on_an_event_loop_with_either_client(server: FakeServer) -> None:
         for number, by in enumerate(clients):
             config: Any = {"configurable": {"thread_id": f"async-{number}"}}
             graph = graph_of(govern([cancel_order], by, connector="crm"), [call("#big")], InMemorySaver())
-            assert waiting_for(await graph.ainvoke(ASK, config))
+            assert waiting_for(await graph.ainvoke(ask(), config))
             server.approve()
             assert last(await graph.ainvoke(Command(resume=True), config)) == "cancelled #big"
     assert len(server.effects) == 2
@@ -153,7 +158,7 @@ def test_a_node_that_calls_a_tool_itself(server: FakeServer) -> None:
         graph.add_edge(START, "node")
         compiled = graph.compile(checkpointer=InMemorySaver())
         config: Any = {"configurable": {"thread_id": "ticket-4"}}
-        assert waiting_for(compiled.invoke(ASK, config))
+        assert waiting_for(compiled.invoke(ask(), config))
         server.approve()
         assert last(compiled.invoke(None, config)) == "cancelled #big"
     assert len(server.effects) == 1
