@@ -13,13 +13,19 @@ use crate::actor::{Actor, Principal, Scope};
 use crate::approval::{Binding, WithdrawnWhy};
 use crate::clock::Millis;
 use crate::digest::Digest;
-use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId, TimerId, ToolId};
+use crate::id::{
+    ActionId, AgentId, ApprovalId, ConnectorId, IncidentId, KeyId, PersonId, Role, RunId, TaskName, TimerId,
+    ToolId, WorkerId,
+};
+use crate::incident;
 use crate::judge::{CounterUse, EffectClass, Obligations, Verdict};
+use crate::lease::YieldWhy;
 use crate::ports::FailureClass;
 use crate::retention::Retention;
 use crate::run::RunOutcome;
 use crate::step::{StepKind, StepOutcome};
 use crate::timer::Purpose;
+use crate::wait::{Alarm, Condition, Mode};
 
 /// A fact as an entry keeps it: the value itself is the payload `fact.NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +136,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deputy: Option<PersonId>,
         stage: String,
+        /// Dispatched runs that it may have at once, where its file says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        concurrency: Option<u32>,
     },
     /// An agent left the bundle: it may do nothing any more.
     #[serde(rename = "agent.retired")]
@@ -152,7 +161,7 @@ pub enum Event {
     /// An API key was revoked.
     #[serde(rename = "key.revoked")]
     KeyRevoked { key: KeyId },
-    /// A run began. Payloads: `title`.
+    /// A run began. Payloads: `title`, `input`.
     #[serde(rename = "run.started")]
     RunStarted {
         run: RunId,
@@ -164,10 +173,73 @@ pub enum Event {
         conversation: Option<Digest>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<Digest>,
+        /// What its agent's workers are to do; without it, whoever started the run drives it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskName>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        priority: Option<u8>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Millis>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<RunId>,
     },
-    /// A run ended.
+    /// A run ended. Payload: `result` or `error`.
     #[serde(rename = "run.finished")]
     RunFinished { run: RunId, outcome: RunOutcome },
+    /// A worker got a run. The attempt is its fencing token.
+    #[serde(rename = "run.dispatched")]
+    RunDispatched { run: RunId, attempt: u64, worker: WorkerId },
+    /// The worker has it no more. Payload: `error`, where the attempt failed.
+    #[serde(rename = "run.yielded")]
+    RunYielded { run: RunId, attempt: u64, why: YieldWhy, tries: u32 },
+    /// A person holds a run. Payload: `reason`.
+    #[serde(rename = "run.paused")]
+    RunPaused { run: RunId },
+    /// A person lets it go on. Payload: `reason`.
+    #[serde(rename = "run.resumed")]
+    RunResumed { run: RunId },
+    /// A run waits. Payload: `wait`, its key and its conditions in words.
+    #[serde(rename = "wait.opened")]
+    WaitOpened {
+        run: RunId,
+        key: Digest,
+        input: Digest,
+        mode: Mode,
+        on: Vec<Condition>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timer: Option<Alarm>,
+    },
+    /// What it waits for is there: the numbers of the conditions that hold. In the append of what met it.
+    #[serde(rename = "wait.met")]
+    WaitMet { run: RunId, key: Digest, by: Vec<u32> },
+    /// Somebody told a run something. Payload: `signal`, its name and its value.
+    #[serde(rename = "signal.received")]
+    SignalReceived {
+        run: RunId,
+        name: Digest,
+        /// Pseudonym of its idempotency key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<Digest>,
+        /// Pseudonym of the request: the same key with another one is a mistake.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Digest>,
+    },
+    /// Something went wrong that a person must look at. Payload: `error`.
+    #[serde(rename = "incident.opened")]
+    IncidentOpened {
+        incident: IncidentId,
+        cause: incident::Cause,
+        agent: AgentId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        owner: PersonId,
+    },
+    /// Somebody takes it. Payload: `reason`.
+    #[serde(rename = "incident.acknowledged")]
+    IncidentAcknowledged { incident: IncidentId, by: Actor },
+    /// It is over; what it held up goes on. Payload: `reason`.
+    #[serde(rename = "incident.resolved")]
+    IncidentResolved { incident: IncidentId, by: Actor },
     /// A run did a step and need not do it again. Payload: `step`, its key and its result or error.
     #[serde(rename = "step.recorded")]
     StepRecorded { run: RunId, key: Digest, kind: StepKind, input: Digest, outcome: StepOutcome },
@@ -305,6 +377,16 @@ impl Event {
             Self::KeyRevoked { .. } => "key.revoked",
             Self::RunStarted { .. } => "run.started",
             Self::RunFinished { .. } => "run.finished",
+            Self::RunDispatched { .. } => "run.dispatched",
+            Self::RunYielded { .. } => "run.yielded",
+            Self::RunPaused { .. } => "run.paused",
+            Self::RunResumed { .. } => "run.resumed",
+            Self::WaitOpened { .. } => "wait.opened",
+            Self::WaitMet { .. } => "wait.met",
+            Self::SignalReceived { .. } => "signal.received",
+            Self::IncidentOpened { .. } => "incident.opened",
+            Self::IncidentAcknowledged { .. } => "incident.acknowledged",
+            Self::IncidentResolved { .. } => "incident.resolved",
             Self::StepRecorded { .. } => "step.recorded",
             Self::ActionProposed { .. } => "action.proposed",
             Self::ActionDecided(_) => "action.decided",
@@ -352,7 +434,7 @@ impl Event {
             | Self::ApprovalExpired { action, .. }
             | Self::ApprovalWithdrawn { action, .. }
             | Self::ApprovalUsed { action, .. } => Some(action),
-            Self::TimerSet { purpose, .. } => Some(purpose.action()),
+            Self::TimerSet { purpose, .. } => purpose.action(),
             Self::LogStarted { .. }
             | Self::LogRekeyed { .. }
             | Self::LogContinued { .. }
@@ -370,6 +452,16 @@ impl Event {
             | Self::KeyRevoked { .. }
             | Self::RunStarted { .. }
             | Self::RunFinished { .. }
+            | Self::RunDispatched { .. }
+            | Self::RunYielded { .. }
+            | Self::RunPaused { .. }
+            | Self::RunResumed { .. }
+            | Self::WaitOpened { .. }
+            | Self::WaitMet { .. }
+            | Self::SignalReceived { .. }
+            | Self::IncidentOpened { .. }
+            | Self::IncidentAcknowledged { .. }
+            | Self::IncidentResolved { .. }
             | Self::StepRecorded { .. }
             | Self::SubjectErased { .. }
             | Self::SubjectHeld { .. }

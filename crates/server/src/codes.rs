@@ -61,6 +61,11 @@ codes! {
     NoBundle = "no_bundle", CONFLICT;
     RunFinished = "run_finished", CONFLICT;
     StepMismatch = "step_mismatch", CONFLICT;
+    RunPaused = "run_paused", CONFLICT;
+    LeaseLost = "lease_lost", CONFLICT;
+    InboxFull = "inbox_full", CONFLICT;
+    IncidentResolved = "incident_resolved", CONFLICT;
+    LimitReached = "limit_reached", CONFLICT;
     ActionState = "action_state", CONFLICT;
     ApprovalSettled = "approval_settled", CONFLICT;
     ApprovalStale = "approval_stale", CONFLICT;

@@ -90,6 +90,11 @@ impl From<Refusal> for Fault {
             Refusal::DiskFull { .. } => Code::DiskFull,
             Refusal::ReconcileNeeded => Code::ReconcileNeeded,
             Refusal::StepMismatch { .. } => Code::StepMismatch,
+            Refusal::RunPaused { .. } => Code::RunPaused,
+            Refusal::LeaseLost { .. } => Code::LeaseLost,
+            Refusal::InboxFull { .. } => Code::InboxFull,
+            Refusal::IncidentResolved { .. } => Code::IncidentResolved,
+            Refusal::LimitReached { .. } => Code::LimitReached,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {

@@ -16,4 +16,5 @@ mod retention; // what is past its retention is let go
 mod room; // at the quota
 mod steps; // what a run need not do again
 mod stories; // the life of an action over REST
+mod work; // workers on their WebSocket
 mod world; // the server under test

@@ -91,7 +91,7 @@ fn check(cases: &[(&str, &str, &str)], expected: Expect) {
     expected.assert_eq(&all(cases));
 }
 
-const OF_PEOPLE: [(&str, &str, &str); 12] = [
+const OF_PEOPLE: [(&str, &str, &str); 13] = [
     (SPACE, "title = \"The shop\"", "titel = \"The shop\""),
     (SPACE, "title = \"The shop\"", "title = \"The shop"),
     (SPACE, "name = \"shop\"", "name = \"The Shop\""),
@@ -100,6 +100,7 @@ const OF_PEOPLE: [(&str, &str, &str); 12] = [
     (AGENT, "owner = \"mara\"", "owner = \"marra\""),
     (AGENT, "deputy = \"jonas\"", "deputy = \"nobody\""),
     (AGENT, "\"production\"", "\"live\""),
+    (AGENT, "\"production\"", "\"production\"\nconcurrency = 0"),
     ("agents/other.toml", "", "name = \"shop-agent\"\nowner = \"mara\""),
     ("policies/never.ceder", "", "forbid (principal, action, resource);"),
     ("policies/../x.cedar", "", ""),
