@@ -33,6 +33,8 @@ step "the console, by clicking and as pictures"
 scripts/browser.sh
 step "LangGraph's conformance suite, crashes and fences"
 scripts/langgraph-conformance.sh
+step "the Python SDK"
+scripts/sdk-python.sh
 step "the first minute: demo, click, tour"
 scripts/demo-test.sh
 step "all passed"

@@ -223,7 +223,7 @@ class FakeServer:
             case "POST", ["v1", "runs", run, "actions"]:
                 return _answer(world.propose(run, body, key))
             case "POST", ["v1", "runs", run, "signals"]:
-                return 200, {"seq": world.tell(run, str(body.get("name")), body.get("value"), key)}
+                return 201, {"seq": world.tell(run, str(body.get("name")), body.get("value"), key)}
             case "POST", ["v1", "runs", run, "waits"]:
                 hold = int(body.pop("wait_ms", 0))
                 found = world.wait(run, body)
