@@ -27,10 +27,20 @@ async fn a_person_who_looked_settles_an_unknown_outcome() {
     let run = world.run(&agent).await;
     let mut settled = vec![];
     for (name, applied, status) in [("1", true, "confirmed"), ("2", false, "failed")] {
-        let refund = json!({ "order": format!("W{name}"), "amount": 10, "card": "4111" });
-        let action = world.propose(&agent, &run, name, "shop.refund", refund).await;
-        assert_eq!(action.text("status"), "unknown", "{:#}", action.body);
+        let refund = json!({
+            "tool": "shop.refund", "arguments": { "order": format!("W{name}"), "amount": 10 }, "wait_ms": 0
+        });
+        let action = world.propose_raw(&agent, &run, Some(name), serde_json::to_vec(&refund).unwrap()).await;
         let id = action.text("id");
+        let mut seen = action;
+        for _ in 0..1_000 {
+            if seen.body["handed_over"] == true {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            seen = world.get(&format!("/v1/actions/{id}"), &agent).await;
+        }
+        assert_eq!(seen.text("status"), "unknown", "{:#}", seen.body);
         let home = world.get("/v1/status", &world.token()).await;
         assert_eq!(home.body["handed_over"], 1, "{:#}", home.body);
         let resolve = format!("/v1/actions/{id}/resolve");

@@ -114,6 +114,14 @@ async fn stopped() -> (World, TempDir) {
     let empty = tempfile::tempdir().unwrap();
     let old = std::mem::replace(&mut world.server, start(&empty).await);
     old.shutdown().await.unwrap();
+    // The last reader of the views closes their file a moment later.
+    let open = world.dir.path().join("data/views.db-wal");
+    for _ in 0..1_000 {
+        if !open.exists() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     (world, empty)
 }
 
