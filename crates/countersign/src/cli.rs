@@ -202,7 +202,10 @@ pub(crate) struct Runs {
 
 /// `actions`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Actions {
+    #[command(subcommand)]
+    pub(crate) act: Option<ActionsAct>,
     /// Only of this run
     #[arg(long)]
     pub(crate) run: Option<String>,
@@ -218,6 +221,19 @@ pub(crate) struct Actions {
     /// How many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) limit: u16,
+}
+
+/// What to do with an action.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ActionsAct {
+    /// Take back what an action did, by the compensation that was registered with it: a new action, which the rules judge
+    Reverse {
+        /// The action, `act_…`
+        action: String,
+        /// Why; shown to whoever is asked
+        #[arg(long)]
+        reason: Option<String>,
+    },
 }
 
 /// `approvals`

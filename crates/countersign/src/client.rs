@@ -98,6 +98,22 @@ impl Client {
         read(path, &text)
     }
 
+    /// `POST path` with an idempotency key: made twice it happens once.
+    pub(crate) async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        let body = serde_json::to_vec(body)?;
+        let keyed = HeaderValue::from_str(key)
+            .map_err(|_| Failure::usage("the id holds characters that no id has"))?;
+        let (status, bytes) =
+            self.exchange_keyed(Method::POST, path, Some(body), Some(keyed), ANSWER_BYTES_MAX).await?;
+        let text = String::from_utf8(bytes).context("the answer is not text")?;
+        if status.is_success() { read(path, &text) } else { Err(refusal(status, &text).into()) }
+    }
+
     /// `GET path` as bytes; [`Gone`] where there is nothing.
     pub(crate) async fn bytes(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>> {
         let (status, bytes) = self.exchange(Method::GET, path, None, bytes_max).await?;
@@ -124,6 +140,17 @@ impl Client {
         body: Option<Vec<u8>>,
         bytes_max: usize,
     ) -> Result<(StatusCode, Vec<u8>)> {
+        self.exchange_keyed(method, path, body, None, bytes_max).await
+    }
+
+    async fn exchange_keyed(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        idempotency: Option<HeaderValue>,
+        bytes_max: usize,
+    ) -> Result<(StatusCode, Vec<u8>)> {
         let mut request = self.http.request(method, format!("{}{path}", self.target.url));
         request = request.header(ACCEPT, "application/json");
         if let Some(key) = &self.target.key {
@@ -131,6 +158,9 @@ impl Client {
                 .map_err(|_| Failure::usage("the key holds characters that no key has"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(key) = idempotency {
+            request = request.header("idempotency-key", key);
         }
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);

@@ -4,6 +4,7 @@
 //! no protocol: it meets them as `Journal`, `StateStore`, `Judge`, `Effector` and `Payloads`.
 
 mod answer; // people's answers: approve, reject, withdraw, resolve
+mod based_on; // what the agent relied on, read again
 mod book; // rows in memory over rows in the store
 mod desk; // what one command may do inside the owner
 mod effect; // performing a call, and settling an unknown outcome
@@ -20,6 +21,7 @@ mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
 mod reconcile; // after a restore to a point in the past
 mod retention; // letting go of what is past its retention
+mod reverse; // taking back what was done
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
 mod steps; // what a run need not do again
@@ -34,6 +36,7 @@ pub use propose::Propose;
 pub use publish::{KeepFor, Publish};
 pub use reconcile::Reconciled;
 pub use retention::{Due, LetGo};
+pub use reverse::Reverse;
 pub use runs::StartRun;
 pub use steps::{NewStep, RecordedStep, STEPS_MAX};
 pub use subject::SUBJECT_NAME_BYTES_MAX;

@@ -122,6 +122,7 @@ pub(crate) fn check(proved: &Proved, report: &mut Report) -> Option<Proposal> {
             | Event::ActionRefused { .. }
             | Event::ActionDeferred { .. }
             | Event::ActionConfirmed { .. }
+            | Event::ActionCompensated { .. }
             | Event::ActionFailed { .. }
             | Event::ActionUnknown { .. }
             | Event::ActionLookedUp { .. }
@@ -160,6 +161,8 @@ fn proposal(proved: &Proved, report: &mut Report) -> Option<Proposal> {
         idempotency,
         conflict_key,
         subject,
+        reverses,
+        based_on,
     } = &entry.event
     else {
         return None;
@@ -181,6 +184,8 @@ fn proposal(proved: &Proved, report: &mut Report) -> Option<Proposal> {
         subject: *subject,
         idempotency: *idempotency,
         conflict_key: *conflict_key,
+        reverses: reverses.clone(),
+        based_on: based_on.clone(),
     };
     if proposal.digest() == *digest {
         report.proved("proposal", format!("run, tool `{tool}`, manifest and arguments give its digest"));

@@ -61,6 +61,9 @@ pub enum Refusal {
     /// The key of a step was used before for another step.
     #[error("this key was used before in this run, by a step of kind `{}` with another {what}", .kind.word())]
     StepMismatch { what: &'static str, kind: crate::step::StepKind },
+    /// The effect of this action cannot be taken back.
+    #[error("the action `{action}` cannot be reversed: {why}")]
+    NotReversible { action: ActionId, why: String },
     /// Something else about the request.
     #[error("{0}")]
     Invalid(String),
@@ -87,6 +90,7 @@ impl Refusal {
             Self::DiskFull { .. } => "disk_full",
             Self::ReconcileNeeded => "reconcile_needed",
             Self::StepMismatch { .. } => "step_mismatch",
+            Self::NotReversible { .. } => "not_reversible",
             Self::Invalid(_) => "request_invalid",
         }
     }
@@ -128,6 +132,7 @@ impl Refusal {
                 "give each step of a run a key of its own, in loops with what the round is about (`line-17`); code that \
                  changed under a run that is open needs a new key for what it does differently"
             }
+            Self::NotReversible { .. } => "open the action to see where it stands, or undo it by hand",
             Self::Invalid(_) => "correct the request and send it again",
         }
     }

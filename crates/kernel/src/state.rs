@@ -491,6 +491,8 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             idempotency,
             conflict_key,
             subject,
+            reverses,
+            based_on,
         } => {
             let arguments = entry.commits.get("arguments").copied().unwrap_or(*digest);
             let row = Action {
@@ -524,7 +526,16 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 settled_by: None,
                 settled_at: None,
                 handed_over: false,
+                output_invalid: false,
+                confirmed_seq: None,
+                compensation: None,
+                reverses: reverses.clone(),
+                reversed_by: None,
+                based_on: based_on.clone(),
             };
+            if let Some(original) = reverses {
+                change_action(table, original, |action| action.reversed_by = Some(id.clone()));
+            }
             table.put(RowKey::new(Noun::Action, id), Some(Row::Action(Box::new(row))));
             if let Some(key) = idempotency {
                 table.put(RowKey::new(Noun::Made, key), Some(Row::Made(id.to_string())));
@@ -582,10 +593,13 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 action.code = Some(code.clone());
             });
         }
-        Event::ActionIntended { action: id, attempt, idempotency_key: _, reserves } => {
+        Event::ActionIntended { action: id, attempt, idempotency_key: _, reserves, compensation: _ } => {
             change_action(table, id, |action| {
                 action.status = Status::Intended;
                 action.attempts = *attempt;
+                if let Some(registered) = entry.commits.get("compensation") {
+                    action.compensation = Some(*registered);
+                }
                 if !reserves.is_empty() {
                     action.reserves.clone_from(reserves);
                 }
@@ -601,7 +615,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
                 }
             }
         }
-        Event::ActionConfirmed { action: id, attempt: _, settled_by } => {
+        Event::ActionConfirmed { action: id, attempt: _, settled_by, output_invalid } => {
             if let Some(row) = action(table, id) {
                 change_counters(table, &row, |count, amount| {
                     count.reserved = count.reserved.saturating_sub(amount);
@@ -610,10 +624,16 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
             }
             finish(table, id, at, |action| {
                 action.status = Status::Confirmed;
+                action.confirmed_seq = Some(entry.seq);
+                action.output_invalid = *output_invalid;
                 action.output = entry.commits.get("output").copied();
                 action.settled_by = Some(settled_by.clone());
             });
         }
+        Event::ActionCompensated { action: id, by } => change_action(table, id, |action| {
+            action.status = Status::Compensated;
+            action.reversed_by = Some(by.clone());
+        }),
         Event::ActionFailed { action: id, attempt: _, class, settled_by } => {
             if let Some(row) = action(table, id) {
                 change_counters(table, &row, |count, amount| {

@@ -90,6 +90,7 @@ impl From<Refusal> for Fault {
             Refusal::DiskFull { .. } => Code::DiskFull,
             Refusal::ReconcileNeeded => Code::ReconcileNeeded,
             Refusal::StepMismatch { .. } => Code::StepMismatch,
+            Refusal::NotReversible { .. } => Code::NotReversible,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {
@@ -156,8 +157,8 @@ impl From<engine::Error> for Fault {
         match error {
             engine::Error::Refused(refusal) => refusal.into(),
             engine::Error::Parse(error) => error.into(),
-            engine::Error::Deferred { code, why, retry_after } => Self {
             engine::Error::Json(error) => error.into(),
+            engine::Error::Deferred { code, why, retry_after } => Self {
                 retry_after: Some(retry_after),
                 ..Self::new(
                     match code {

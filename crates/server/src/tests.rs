@@ -13,6 +13,7 @@ mod openapi; // the copy of the description
 mod origin; // other keys, other origins
 mod prune; // segments that go
 mod retention; // what is past its retention is let go
+mod reverse; // taking back what was done
 mod room; // at the quota
 mod steps; // what a run need not do again
 mod stories; // the life of an action over REST

@@ -83,6 +83,7 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         | Event::ActionUnknown { .. }
         | Event::ActionLookedUp { .. }
         | Event::ActionHandedOver { .. }
+        | Event::ActionCompensated { .. }
         | Event::TimerFired { .. } => (None, None),
     }
 }
@@ -215,6 +216,7 @@ impl Lists {
                 | Status::Approved
                 | Status::Intended
                 | Status::Confirmed
+                | Status::Compensated
                 | Status::Withdrawn
                 | Status::Deferred => {}
             }

@@ -1,14 +1,17 @@
-//! `countersign actions`: actions, newest first.
+//! `countersign actions`: actions, newest first; and taking back what one did.
 
 use anyhow::Result;
 
-use crate::cli::{Actions, Global};
-use crate::client::query;
+use crate::cli::{Actions, ActionsAct, Global};
+use crate::client::{encode, query};
 use crate::output::{Out, moment, table};
 
 use super::client;
 
 pub(super) async fn run(global: &Global, args: Actions, out: &Out) -> Result<()> {
+    if let Some(ActionsAct::Reverse { action, reason }) = args.act {
+        return reverse(global, &action, reason, out).await;
+    }
     let filters = query(&[
         ("run", args.run.as_deref()),
         ("agent", args.agent.as_deref()),
@@ -36,4 +39,19 @@ pub(super) async fn run(global: &Global, args: Actions, out: &Out) -> Result<()>
             ]
         }),
     ))
+}
+
+async fn reverse(global: &Global, id: &str, reason: Option<String>, out: &Out) -> Result<()> {
+    let client = client(global)?;
+    let path = format!("/v1/actions/{}", encode(id));
+    let original: api::Action = client.get(&path).await?;
+    // The same command twice is one wish; after a try that came to nothing it is another one.
+    let key =
+        format!("reverse {} after {}", original.id, original.reversed_by.as_deref().unwrap_or("nothing"));
+    let asked = api::ReverseRequest { reason, wait_ms: None };
+    let undoing: api::Action = client.post_once(&format!("{path}/reverse"), &key, &asked).await?;
+    if out.json {
+        return out.value(&undoing);
+    }
+    out.line(format!("{} is {}: {}\n{}", undoing.id, undoing.status, undoing.headline, undoing.message))
 }
