@@ -14,6 +14,7 @@ const ACTION: Record<string, [Shape, string]> = {
   rejected: ['stopped', 'rejected'],
   expired: ['stopped', 'expired'],
   withdrawn: ['neutral', 'withdrawn'],
+  compensated: ['neutral', 'taken back'],
   deferred: ['neutral', 'put off'],
 };
 

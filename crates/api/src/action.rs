@@ -16,9 +16,21 @@ pub struct ProposeAction {
     /// Why, in the agent's own words. Shown to people as the agent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Reads of this run that the agent relied on: if one of them answers differently when the action is to be performed, it
+    /// is refused with `context_changed`. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub based_on: Vec<BasedOn>,
     /// How long to hold the answer while the action is under way, at most 60,000. A waiting approval is answered at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
+}
+
+/// A read that an agent relied on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasedOn {
+    /// `act_…`, a read of the same run that was answered.
+    pub action: String,
 }
 
 /// An action. Also the handle: ask for it again by its id.
@@ -35,7 +47,7 @@ pub struct Action {
     /// `read`, `keyed`, `once`, `compensable`, `irreversible`
     pub class: String,
     /// `waiting`, `approved`, `intended`, `confirmed`, `failed`, `unknown`, `refused`, `rejected`, `expired`,
-    /// `withdrawn`, `deferred`
+    /// `withdrawn`, `deferred`, `compensated`
     pub status: String,
     /// Nothing more will happen.
     pub settled: bool,
@@ -59,6 +71,21 @@ pub struct Action {
     pub failure: Option<String>,
     /// An unknown outcome that only a person can settle.
     pub handed_over: bool,
+    /// The answer is not what the tool's pinned output schema promises. Its effect stands.
+    #[serde(default)]
+    pub output_invalid: bool,
+    /// It can be taken back: `POST /v1/actions/{action}/reverse`.
+    #[serde(default)]
+    pub reversible: bool,
+    /// The action whose effect this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverses: Option<String>,
+    /// The last action that was to take this one back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversed_by: Option<String>,
+    /// Reads that the agent relied on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub based_on: Vec<BasedOn>,
     /// What the tool answered. Absent in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
@@ -88,6 +115,28 @@ pub struct ResolveAction {
     pub applied: bool,
     /// How the person knows. Kept, sealed.
     pub reason: String,
+}
+
+/// `POST /v1/actions/{action}/reverse` and `POST /v1/runs/{run}/reverse`: takes effects back. Needs an `Idempotency-Key` header.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReverseRequest {
+    /// Why. Shown to people who are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How long to hold the answer while it is under way, at most 60,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// What taking back a run began.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Reversed {
+    /// The compensating actions, the one for the last effect first. Where the last of them is not `confirmed` the earlier
+    /// effects still stand: the same request, with another key, goes on from there.
+    pub actions: Vec<Action>,
+    /// Nothing that can be taken back is left.
+    pub complete: bool,
 }
 
 /// A fact that a decision used.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Action, Condition, NewStep, Problem, Step, Wait};
+use crate::{Action, BasedOn, Condition, NewStep, Problem, Step, Wait};
 
 /// The subprotocol of the WebSocket.
 pub const WORK_PROTOCOL: &str = "countersign.work.v1";
@@ -48,6 +48,8 @@ pub enum FromWorker {
         arguments: Value,
         #[serde(default)]
         reason: Option<String>,
+        #[serde(default)]
+        based_on: Vec<BasedOn>,
         #[serde(default)]
         wait_ms: Option<u64>,
     },

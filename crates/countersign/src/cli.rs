@@ -335,6 +335,14 @@ pub(crate) enum ActionsDo {
         #[arg(long, short)]
         reason: String,
     },
+    /// Take back what an action did, by the compensation that was registered with it: a new action, which the rules judge
+    Reverse {
+        /// The action, `act_…`
+        action: String,
+        /// Why; shown to whoever is asked
+        #[arg(long)]
+        reason: Option<String>,
+    },
 }
 
 /// `approvals`

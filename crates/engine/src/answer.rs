@@ -4,7 +4,7 @@ use kernel::action::{Action, Status};
 use kernel::actor::Actor;
 use kernel::approval::{Answer, Answerer, WithdrawnWhy};
 use kernel::id::{ActionId, ApprovalId, PersonId};
-use kernel::judge::ApproverQuestion;
+use kernel::judge::{ApproverQuestion, Judge};
 use kernel::refusal::Refusal;
 use kernel::state;
 
@@ -50,7 +50,8 @@ impl Engine {
                     run: subject_of(desk.table(), &action.run)?,
                     obligations: approval.obligations.clone(),
                 };
-                let answerer = Answerer { person: &by, roles: &roles, allowed: judge.may_answer(&question) };
+                let answerer =
+                    Answerer { person: &by, roles: &roles, allowed: allowed(&*judge, &question, &action) };
                 let events = approval.answer(&answer, answerer, desk.now)?;
                 let mut named = match &reason {
                     Some(text) => Some(vec![desk.seal(
@@ -90,7 +91,7 @@ impl Engine {
             if approval.given.contains_key(&by) {
                 return Ok(Err("you approved this already".to_owned()));
             }
-            Ok(judge.may_answer(&ApproverQuestion {
+            let question = ApproverQuestion {
                 workspace: desk.workspace.clone(),
                 roles: state::person(desk.table(), &by).unwrap_or_default(),
                 person: by,
@@ -98,7 +99,8 @@ impl Engine {
                 tool: action.tool.clone(),
                 run: subject_of(desk.table(), &action.run)?,
                 obligations: approval.obligations,
-            }))
+            };
+            Ok(allowed(&*judge, &question, &action))
         })
         .await
     }
@@ -156,6 +158,14 @@ impl Engine {
         self.notify(&action.id);
         Ok(action)
     }
+}
+
+/// Whether a person may answer, and why not. Nobody approves what they asked for themselves, whatever the rules say.
+pub(crate) fn allowed(judge: &dyn Judge, question: &ApproverQuestion, action: &Action) -> Result<(), String> {
+    if action.proposed_by == Actor::Person(question.person.clone()) {
+        return Err("you asked for this action yourself".to_owned());
+    }
+    judge.may_answer(question)
 }
 
 pub(crate) fn check_reason(reason: Option<&str>) -> Result<(), Error> {

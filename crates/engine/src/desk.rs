@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use journal::{LogId, NewEntry, SealedPayload};
 use kernel::actor::Actor;
-use kernel::approval::ApprovalStatus;
 use kernel::clock::{Clock, Entropy, Millis};
 use kernel::digest::Digest;
 use kernel::event::{ENTRY_BYTES_MAX, Entry, Event};

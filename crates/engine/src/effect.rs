@@ -10,7 +10,7 @@ use kernel::actor::Actor;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::event::Event;
-use kernel::id::ActionId;
+use kernel::id::{ActionId, ToolId};
 use kernel::judge::Judge;
 use kernel::ports::{Answer, Call, FailureClass, Output};
 use kernel::timer::Purpose;
@@ -63,11 +63,13 @@ impl Engine {
                 timeout,
             };
             let answer = Arc::new(self.inner.effector.call(call).await);
+            let problem = self.output_problem(&action.tool, action.manifest, &answer);
             let (id, attempt) = (action.id.clone(), action.attempts);
             let recorded = self
                 .ask_until_kept(move |desk| {
                     let action = found(desk.table(), &id)?;
-                    let (mut outcome, named) = record(desk, &answer, &subject, action.run.as_str())?;
+                    let (mut outcome, named) =
+                        record(desk, &answer, problem.as_deref(), &subject, action.run.as_str())?;
                     if attempt > 1 && action.class.repeatable() && !answered(outcome) {
                         // That the repeat did not arrive says nothing about the call before it.
                         outcome = Outcome::Unknown(Cause::Cut);
@@ -105,6 +107,16 @@ impl Engine {
                 Ok(_) => return,
                 Err(error) => return log_failure(&action.id, &error),
             }
+        }
+    }
+
+    /// What is wrong with an answer by the output schema that is pinned with the tool, as it was when it was called.
+    pub(crate) fn output_problem(&self, tool: &ToolId, manifest: Digest, answer: &Answer) -> Option<String> {
+        let judge = self.judge()?;
+        let pinned = judge.tools().get(tool).is_some_and(|known| known.manifest == manifest);
+        match answer {
+            Answer::Output(output) if pinned => judge.output_problem(tool, output),
+            _ => None,
         }
     }
 
@@ -239,7 +251,7 @@ impl Engine {
 
 /// Whether the system itself spoke about the call.
 fn answered(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Confirmed | Outcome::Failed(FailureClass::Refused))
+    matches!(outcome, Outcome::Confirmed | Outcome::ConfirmedOddly | Outcome::Failed(FailureClass::Refused))
 }
 
 pub(crate) fn log_failure(id: &ActionId, error: &Error) {
@@ -247,10 +259,12 @@ pub(crate) fn log_failure(id: &ActionId, error: &Error) {
     tracing::error!(action = %id, %error, "an action could not be carried on");
 }
 
-/// What an answer means for the record, with its payload.
+/// What an answer means for the record, with its payloads. That an answer is not what its schema promises (`problem`) says
+/// nothing about whether it happened: the tool said that it did.
 pub(crate) fn record(
     desk: &Desk,
     answer: &Answer,
+    problem: Option<&str>,
     subject: &Digest,
     scope: &str,
 ) -> Result<(Outcome, Named), Error> {
@@ -260,7 +274,13 @@ pub(crate) fn record(
         Answer::Output(answer) if answer.is_error => {
             (Outcome::Failed(FailureClass::Refused), vec![output(answer)?])
         }
-        Answer::Output(answer) => (Outcome::Confirmed, vec![output(answer)?]),
+        Answer::Output(answer) => match problem {
+            None => (Outcome::Confirmed, vec![output(answer)?]),
+            Some(problem) => {
+                let problem = desk.seal("problem", subject, scope, problem.as_bytes())?;
+                (Outcome::ConfirmedOddly, vec![output(answer)?, problem])
+            }
+        },
         Answer::Failed { class, cause: why, .. } => (Outcome::Failed(*class), vec![cause(why)?]),
         Answer::Unknown { cause: why, late } => {
             let unknown = if *late { Cause::TimeOut } else { Cause::Cut };

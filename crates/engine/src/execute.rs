@@ -17,11 +17,14 @@ use kernel::state;
 use kernel::timer::Purpose;
 use serde_json::Value;
 
+use crate::answer::allowed;
+use crate::based_on::NotRead;
 use crate::desk::{Desk, Named};
 use crate::effect::log_failure;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::facts::NoFacts;
+use crate::first::registered;
 use crate::ruling::{decided_payloads, found, rule, seal_facts, subject_of};
 
 /// When facts cannot be had for a passing reason, an approved action is tried again after this.
@@ -80,8 +83,15 @@ impl Engine {
         };
         let known = facts.as_deref().unwrap_or(&[]);
         let fact_payloads = seal_facts(self, known, &subject, action.run.as_str())?;
-        let order =
-            AgainOrder { id: id.clone(), arguments: arguments.clone(), facts, shown, fact_payloads, subject };
+        let order = AgainOrder {
+            id: id.clone(),
+            arguments: arguments.clone(),
+            facts,
+            shown,
+            moved,
+            fact_payloads,
+            subject,
+        };
         let (action, verdict) = self.ask(move |desk| order.decide(desk)).await?;
         self.count(verdict);
         self.notify(id);
@@ -145,6 +155,8 @@ struct AgainOrder {
     arguments: Value,
     facts: Result<Vec<Fact>, (String, FactFault)>,
     shown: Vec<Fact>,
+    /// What the agent relied on and is not so any more, in words.
+    moved: Vec<String>,
     fact_payloads: Named,
     subject: Digest,
 }
@@ -168,6 +180,7 @@ impl AgainOrder {
                 Some(current) => judge.moved(&action.tool, shown, current),
                 None => Some(format!("{} was {} and is gone", shown.name, shown.shown)),
             })
+            .chain(self.moved)
             .collect();
         let approval = action.approval.as_ref().and_then(|id| state::approval(desk.table(), id));
         let met = match (&approval, &ruling.judgement.obligations) {
@@ -189,7 +202,9 @@ impl AgainOrder {
         let difference = (!moved.is_empty())
             .then(|| desk.seal("difference", &self.subject, &scope, moved.join("; ").as_bytes()))
             .transpose()?;
+        let (tool, compensation) = registered(desk, &*judge, &action.tool, &self.subject, &scope)?;
         let events = action.begin(Again {
+            compensation: tool,
             approval: approval.as_ref(),
             ruling: &ruling,
             moved: !moved.is_empty(),
@@ -197,12 +212,14 @@ impl AgainOrder {
             met,
         })?;
         let (mut decided, mut difference) = (Some(decided), difference.map(|named| vec![named]));
+        let mut compensation = Some(compensation);
         let events = events
             .into_iter()
             .map(|event| {
                 let named = match &event {
                     Event::ActionDecided(_) => decided.take(),
                     Event::ActionRefused { .. } => difference.take(),
+                    Event::ActionIntended { compensation: Some(_), .. } => compensation.take(),
                     _ => None,
                 };
                 (event, named.unwrap_or_default())
@@ -233,7 +250,7 @@ fn holders(
             run: run.clone(),
             obligations: approval.obligations.clone(),
         };
-        if judge.may_answer(&question).is_ok() {
+        if allowed(judge, &question, action).is_ok() {
             holders.insert(person.clone(), roles);
         }
     }

@@ -6,8 +6,8 @@ use kernel::action::{self, Action, ApprovalDraft, Proposal, Ruling};
 use kernel::actor::Actor;
 use kernel::digest::Digest;
 use kernel::event::Event;
-use kernel::id::{ActionId, ApprovalId, TimerId};
-use kernel::judge::{Fact, FactFault, Judge, ParseError, Verdict};
+use kernel::id::{ActionId, ApprovalId, TimerId, ToolId};
+use kernel::judge::{Compensation, Fact, FactFault, Judge, ParseError, Verdict};
 use kernel::state;
 use serde_json::{Value, json};
 
@@ -36,6 +36,8 @@ pub(crate) struct FirstOrder {
     pub(crate) payloads: Named,
     pub(crate) fact_payloads: Named,
     pub(crate) facts: Result<Vec<Fact>, (String, FactFault)>,
+    /// What the agent relied on and is not so any more, in words.
+    pub(crate) moved: Vec<String>,
     pub(crate) subject: Digest,
     pub(crate) reason: Option<String>,
 }
@@ -51,8 +53,17 @@ impl FirstOrder {
                 ParseError::UnknownTool { tool: self.proposal.tool.to_string(), nearest: None }.into()
             );
         }
-        // A lease may have run out while facts were fetched.
-        state::with_run(desk.table(), &self.proposal.run, |run| run.fenced(self.attempt)).transpose()?;
+        match &self.proposal.reverses {
+            // A lease may have run out while facts were fetched.
+            None => {
+                state::with_run(desk.table(), &self.proposal.run, |run| run.fenced(self.attempt)).transpose()?;
+            }
+            Some(original) => {
+                let original = found(desk.table(), original)?;
+                let before = original.reversed_by.as_ref().and_then(|id| state::action(desk.table(), id));
+                original.may_be_reversed(before.as_ref())?;
+            }
+        }
         if let Some(key) = &self.proposal.conflict_key
             && let Some(by) = state::hold(desk.table(), key)
         {
@@ -71,6 +82,16 @@ impl FirstOrder {
         let decided =
             decided_payloads(desk, &ruling, &counters, &headline, &self.subject, &scope, self.fact_payloads)?;
         let verdict = ruling.judgement.verdict;
+        if !self.moved.is_empty() {
+            let difference =
+                desk.seal("difference", &self.subject, &scope, self.moved.join("; ").as_bytes())?;
+            let mut named = vec![self.payloads, decided, vec![difference]].into_iter();
+            let events = action::outdated(&self.proposal, &ruling);
+            let events = events.into_iter().map(|event| (event, named.next().unwrap_or_default())).collect();
+            desk.write(&self.by, Some(&self.proposal.run), events)?;
+            let action = found(desk.table(), &self.proposal.action)?;
+            return Ok((First::Done(Box::new(action)), Some(verdict)));
+        }
         if !writes && verdict == Verdict::Autonomous {
             return Ok((First::Read(Box::new(ruling), decided), Some(verdict)));
         }
@@ -88,8 +109,10 @@ impl FirstOrder {
             "agent": subject.agent,
             "on_behalf_of": subject.on_behalf_of,
             "action": self.proposal.action,
+            "reverses": self.proposal.reverses,
+            "based_on": self.proposal.based_on,
             "run_title": title.map(|title| String::from_utf8_lossy(&title).into_owned()),
-            "undo": self.proposal.class.undo(),
+            "undo": undo(&*judge, &self.proposal),
         });
         let shown = desk.seal("shown", &self.subject, &scope, &kernel::json::canonical(&page))?;
         let draft = ApprovalDraft {
@@ -97,8 +120,10 @@ impl FirstOrder {
             timer: TimerId::new(desk.now, kernel::clock::chance(&*desk.entropy)),
             shown: shown.1.commitment,
         };
-        let events = action::propose(&self.proposal, &ruling, &draft, desk.now);
+        let (tool, compensation) = registered(desk, &*judge, &self.proposal.tool, &self.subject, &scope)?;
+        let events = action::propose(&self.proposal, &ruling, &draft, tool, desk.now);
         let (mut proposed, mut decided, mut shown) = (Some(self.payloads), Some(decided), Some(vec![shown]));
+        let mut compensation = Some(compensation);
         let events = events
             .into_iter()
             .map(|event| {
@@ -106,6 +131,7 @@ impl FirstOrder {
                     Event::ActionProposed { .. } => proposed.take(),
                     Event::ActionDecided(_) => decided.take(),
                     Event::ApprovalRequested { .. } => shown.take(),
+                    Event::ActionIntended { .. } => compensation.take(),
                     _ => None,
                 };
                 (event, named.unwrap_or_default())
@@ -119,5 +145,30 @@ impl FirstOrder {
             First::Done(Box::new(action))
         };
         Ok((first, Some(verdict)))
+    }
+}
+
+/// How the effect will be taken back, as it stands with the intent: so that a folder which changes later takes back what
+/// this one did in the way that was meant.
+pub(crate) fn registered(
+    desk: &Desk,
+    judge: &dyn Judge,
+    tool: &ToolId,
+    subject: &Digest,
+    scope: &str,
+) -> Result<(Option<ToolId>, Named), Error> {
+    let Some(compensation) = judge.compensation(tool) else { return Ok((None, vec![])) };
+    let named = desk.seal("compensation", subject, scope, &kernel::json::canonical(&compensation))?;
+    Ok((Some(compensation.tool), vec![named]))
+}
+
+/// What a person who is asked should know about taking it back: what would be run.
+fn undo(judge: &dyn Judge, proposal: &Proposal) -> String {
+    match judge.compensation(&proposal.tool) {
+        Some(Compensation { tool, arguments }) => format!(
+            "It can be undone by `{tool}` with the arguments `{}`, as an action of its own that the rules judge anew.",
+            arguments.split_whitespace().collect::<Vec<_>>().join(" ")
+        ),
+        None => proposal.class.undo().to_owned(),
     }
 }

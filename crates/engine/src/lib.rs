@@ -5,6 +5,7 @@
 
 mod ahead; // the first rows of a kind, of many
 mod answer; // people's answers: approve, reject, withdraw, resolve
+mod based_on; // what the agent relied on, read again
 mod book; // rows in memory over rows in the store
 mod desk; // what one command may do inside the owner
 mod dispatch; // giving runs to workers, and taking them back
@@ -25,6 +26,7 @@ mod propose; // from a proposal to its first append
 mod publish; // bundles, keys
 mod reconcile; // after a restore to a point in the past
 mod retention; // letting go of what is past its retention
+mod reverse; // taking back what was done
 mod roster; // whom and what a bundle names
 mod ruling; // judging inside the owner, and what is kept of it
 mod runs; // runs
@@ -45,6 +47,7 @@ pub use propose::Propose;
 pub use publish::{KeepFor, Publish};
 pub use reconcile::Reconciled;
 pub use retention::{Due, LetGo};
+pub use reverse::Reverse;
 pub use roster::Roster;
 pub use runs::{FinishRun, StartRun};
 pub use signals::SendSignal;

@@ -17,6 +17,7 @@ use kernel::refusal::Refusal;
 use kernel::state;
 use serde_json::Value;
 
+use crate::based_on::{BASED_ON_MAX, NotRead, check_read};
 use crate::desk::Named;
 use crate::effect::record;
 use crate::engine::Engine;
@@ -50,6 +51,8 @@ pub struct Propose {
     pub reason: Option<String>,
     /// The caller's key: the same one gives the same action.
     pub idempotency: Option<String>,
+    /// Reads of the run that the agent relied on: what they answered must still be so when this is performed.
+    pub based_on: Vec<ActionId>,
     /// Without a key: perform it although an identical call was made a moment ago.
     pub repeat: bool,
     /// How long to wait for the outcome.
@@ -72,17 +75,26 @@ pub(crate) struct Parsed {
 impl Engine {
     /// Proposes one use of a tool. Returns when it is settled, when a person must be asked, or when `wait` is over.
     pub async fn propose(&self, propose: Propose) -> Result<Action, Error> {
+        self.propose_for(propose, None).await
+    }
+
+    /// The same, where it takes back the effect of another action.
+    pub(crate) async fn propose_for(
+        &self,
+        propose: Propose,
+        reverses: Option<ActionId>,
+    ) -> Result<Action, Error> {
         self.check_open()?;
         // Held from the first seal to the first entry: a key that goes waits for it.
         let begun = self.inner.proposing.lock().expect("no panic while the lock is held").clone();
         let (wait, by, repeat) = (propose.wait, propose.by.clone(), propose.repeat);
         let keyed = propose.idempotency.is_some();
-        let parsed = self.parse(propose).await?;
+        let parsed = self.parse(propose, reverses).await?;
         let same =
             state::same_call(&parsed.proposal.run, parsed.proposal.tool.as_str(), &parsed.proposal.arguments);
         let serial = parsed.proposal.idempotency.unwrap_or(same);
         let guard = self.inner.requests.lock(serial).await;
-        if let Some(before) = self.made_before(&parsed.proposal, keyed, repeat).await? {
+        if let Some(before) = self.made_before(&parsed, keyed, repeat).await? {
             drop(guard);
             return if waits_for_others(&before) {
                 Ok(before)
@@ -102,7 +114,7 @@ impl Engine {
         if waits_for_others(&action) { Ok(action) } else { self.follow_action(&id, &by, wait).await }
     }
 
-    async fn parse(&self, propose: Propose) -> Result<Parsed, Error> {
+    async fn parse(&self, propose: Propose, reverses: Option<ActionId>) -> Result<Parsed, Error> {
         let judge = self.judge().ok_or(Error::Refused(Refusal::NoBundle))?;
         let unknown =
             |tool: &str| ParseError::UnknownTool { tool: tool.chars().take(130).collect(), nearest: None };
@@ -120,12 +132,20 @@ impl Engine {
         if propose.idempotency.as_ref().is_some_and(|key| key.len() > KEY_BYTES_MAX || key.is_empty()) {
             return Err(Refusal::Invalid(format!("an idempotency key has 1 to {KEY_BYTES_MAX} bytes")).into());
         }
+        if propose.based_on.len() > BASED_ON_MAX {
+            return Err(
+                Refusal::Invalid(format!("an action is based on at most {BASED_ON_MAX} reads")).into()
+            );
+        }
         let (run, by, attempt) = (propose.run.clone(), propose.by.clone(), propose.attempt);
+        let (reads, takes_back) = (propose.based_on.clone(), reverses.is_some());
         self.ask(move |desk| {
-            let may =
-                state::with_run(desk.table(), &run, |row| state::owns(&by, row).then(|| row.fenced(attempt)));
+            // What a run did may be taken back after its end, and by whoever asks for it.
+            let may = state::with_run(desk.table(), &run, |row| {
+                state::owns(&by, row).then(|| if takes_back { Ok(()) } else { row.fenced(attempt) })
+            });
             may.flatten().ok_or_else(|| Refusal::NotFound { what: "run", id: run.to_string() })??;
-            Ok(())
+            reads.iter().try_for_each(|read| check_read(desk.table(), &run, read))
         })
         .await?;
         let scope = propose.run.as_str();
@@ -150,6 +170,8 @@ impl Engine {
                 self.inner.payloads.pseudonym("countersign/idempotency/v1", &parts)
             }),
             conflict_key: None,
+            reverses,
+            based_on: propose.based_on,
             tool,
         };
         let timeout = pinned.timeout;
@@ -167,22 +189,27 @@ impl Engine {
     }
 
     /// The action that this key, or an identical call a moment ago, made already.
-    async fn made_before(
-        &self,
-        proposal: &Proposal,
-        keyed: bool,
-        repeat: bool,
-    ) -> Result<Option<Action>, Error> {
-        if !keyed && (repeat || !proposal.class.writes()) {
+    async fn made_before(&self, parsed: &Parsed, keyed: bool, repeat: bool) -> Result<Option<Action>, Error> {
+        if !keyed && (repeat || !parsed.proposal.class.writes()) {
             return Ok(None);
         }
-        let proposal = proposal.clone();
+        let proposal = parsed.proposal.clone();
+        let reason = parsed.payloads.iter().find(|(name, _)| name == "reason");
+        let reason = reason.map(|(_, sealed)| sealed.commitment);
         self.ask(move |desk| {
             let same = state::same_call(&proposal.run, proposal.tool.as_str(), &proposal.arguments);
             let key = proposal.idempotency.unwrap_or(same);
             let made = state::made(desk.table(), &key).and_then(|id| id.parse().ok());
             let Some(before) = made.and_then(|id| state::action(desk.table(), &id)) else { return Ok(None) };
             if before.tool != proposal.tool || before.arguments != proposal.arguments {
+                return Err(Refusal::IdempotencyMismatch.into());
+            }
+            // A key promises the same request, to the last word. Without one the call is what counts.
+            if keyed
+                && (before.reason != reason
+                    || before.reverses != proposal.reverses
+                    || before.based_on != proposal.based_on)
+            {
                 return Err(Refusal::IdempotencyMismatch.into());
             }
             let fresh = before.settled_at.is_none_or(|at| desk.now.since(at) < SAME_CALL_WINDOW);
@@ -283,6 +310,15 @@ impl Engine {
                 Err(NoFacts::Fault { name, fault }) => Err((name, fault)),
             },
         };
+        let moved = match self.moved_reads(&*judge, &parsed.proposal.based_on).await {
+            Ok(Some(moved)) => moved,
+            Ok(None) => {
+                let text = "what the agent relied on was erased".to_owned();
+                return Err(Stop::Failed(Refusal::Invalid(text).into()));
+            }
+            Err(NotRead::Transient { cause }) => return Err(Stop::Transient { cause }),
+            Err(NotRead::Failed(error)) => return Err(Stop::Failed(error)),
+        };
         let known = facts.as_deref().unwrap_or(&[]).to_vec();
         let fact_payloads =
             seal_facts(self, &known, &parsed.subject, parsed.proposal.run.as_str()).map_err(Stop::Failed)?;
@@ -295,6 +331,7 @@ impl Engine {
             payloads: parsed.payloads.clone(),
             fact_payloads,
             facts,
+            moved,
             subject: parsed.subject,
             reason: parsed.reason.clone(),
         };
@@ -321,10 +358,13 @@ impl Engine {
             manifest: parsed.proposal.manifest,
             timeout: parsed.timeout,
         };
+        let (tool, manifest) = (call.tool.clone(), call.manifest);
         let answer = self.call_read(call).await;
+        let problem = self.output_problem(&tool, manifest, &answer);
         let (proposal, by, payloads, subject) = (parsed.proposal, parsed.by, parsed.payloads, parsed.subject);
         self.ask(move |desk| {
-            let (mut outcome, ended) = record(desk, &answer, &subject, proposal.run.as_str())?;
+            let (mut outcome, ended) =
+                record(desk, &answer, problem.as_deref(), &subject, proposal.run.as_str())?;
             if matches!(outcome, Outcome::Unknown(_)) {
                 // A read that got no answer changed nothing: nothing about it is unknown.
                 outcome = Outcome::Failed(FailureClass::Unreachable);

@@ -136,6 +136,7 @@ pub(crate) fn check(proved: &Proved, report: &mut Report) -> Option<Proposal> {
             | Event::ActionRefused { .. }
             | Event::ActionDeferred { .. }
             | Event::ActionConfirmed { .. }
+            | Event::ActionCompensated { .. }
             | Event::ActionFailed { .. }
             | Event::ActionUnknown { .. }
             | Event::ActionLookedUp { .. }
@@ -174,6 +175,8 @@ fn proposal(proved: &Proved, report: &mut Report) -> Option<Proposal> {
         idempotency,
         conflict_key,
         subject,
+        reverses,
+        based_on,
     } = &entry.event
     else {
         return None;
@@ -195,6 +198,8 @@ fn proposal(proved: &Proved, report: &mut Report) -> Option<Proposal> {
         subject: *subject,
         idempotency: *idempotency,
         conflict_key: *conflict_key,
+        reverses: reverses.clone(),
+        based_on: based_on.clone(),
     };
     if proposal.digest() == *digest {
         report.proved("proposal", format!("run, tool `{tool}`, manifest and arguments give its digest"));

@@ -117,6 +117,13 @@ impl ServerHandler for Handler {
                     arguments,
                     conversation,
                     idempotency: meta_text("countersign/idempotency-key"),
+                    based_on: [&meta, &passed]
+                        .into_iter()
+                        .filter_map(|meta| meta["countersign/based-on"].as_array())
+                        .flatten()
+                        // What is no text is no action either, and is refused as such.
+                        .map(|read| read.as_str().map_or_else(|| read.to_string(), str::to_owned))
+                        .collect(),
                     repeat: [&meta, &passed].iter().any(|meta| meta["countersign/repeat"] == true),
                     reason: meta_text("countersign/reason"),
                 };

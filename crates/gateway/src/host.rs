@@ -27,6 +27,8 @@ pub struct ToolCall {
     pub conversation: String,
     /// `_meta["countersign/idempotency-key"]`
     pub idempotency: Option<String>,
+    /// `_meta["countersign/based-on"]`: actions that read what the agent relied on.
+    pub based_on: Vec<String>,
     /// `_meta["countersign/repeat"]`: perform it although an identical call was made a moment ago.
     pub repeat: bool,
     /// `_meta["countersign/reason"]`: the agent's own words.

@@ -11,20 +11,21 @@ pub(crate) fn of_action(action: &api::Action) -> CallToolResult {
         "countersign/settled": action.settled,
     });
     match &action.output {
-        Some(output) if matches!(action.status.as_str(), "confirmed" | "failed") => {
+        Some(output) if matches!(action.status.as_str(), "confirmed" | "compensated" | "failed") => {
             let mut result = json!({
                 "content": output.content,
                 "isError": output.is_error,
                 "_meta": meta,
             });
-            if let Some(structured) = &output.structured {
+            // What is not as the tool's schema promises is passed on as text only.
+            if let Some(structured) = output.structured.as_ref().filter(|_| !action.output_invalid) {
                 result["structuredContent"] = structured.clone();
             }
             result_of(result)
         }
         _ => {
             // Waiting is no error: the call was taken. What will not happen is one, so that the model notices.
-            let stopped = action.settled && action.status != "confirmed";
+            let stopped = action.settled && !matches!(action.status.as_str(), "confirmed" | "compensated");
             result_of(json!({
                 "content": [{ "type": "text", "text": words(action) }],
                 "structuredContent": { "status": action.status, "handle": action.id, "settled": action.settled },

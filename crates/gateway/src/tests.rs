@@ -34,6 +34,11 @@ fn action(status: &str, output: Option<&str>) -> api::Action {
         settled_by: None,
         failure: None,
         handed_over: false,
+        output_invalid: false,
+        reversible: false,
+        reverses: None,
+        reversed_by: None,
+        based_on: vec![],
         output: output.map(|text| api::Output {
             text: text.to_owned(),
             content: vec![json!({ "type": "text", "text": text })],
@@ -135,7 +140,12 @@ async fn a_client_sees_the_tools_own_words_or_a_handle() {
     let waiting = call(
         "crm__refund",
         json!({ "order": "large" }),
-        json!({ "countersign/conversation": "ticket 7", "countersign/idempotency-key": "k1" }),
+        json!({
+            "countersign/conversation": "ticket 7",
+            "countersign/idempotency-key": "k1",
+            "countersign/based-on": ["act_0"],
+            "countersign/repeat": true,
+        }),
     )
     .await;
     assert!(text(&waiting).contains("Handle: act_1"), "{}", text(&waiting));
@@ -150,6 +160,13 @@ async fn a_client_sees_the_tools_own_words_or_a_handle() {
     let calls = shop.calls.lock().unwrap();
     let named = &calls[2].1;
     assert_eq!((named.conversation.as_str(), named.idempotency.as_deref()), ("ticket 7", Some("k1")));
+    assert_eq!((named.based_on.as_slice(), named.repeat), (&["act_0".to_owned()][..], true));
+    assert!(
+        calls
+            .iter()
+            .filter(|(_, call)| call != named)
+            .all(|(_, call)| !call.repeat && call.based_on.is_empty())
+    );
     assert_eq!(named.tool, "crm.refund");
     let session = &calls[0].1.conversation;
     assert!(session.starts_with("mcp:") && *session == calls[1].1.conversation, "{session}");

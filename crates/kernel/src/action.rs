@@ -49,6 +49,8 @@ pub enum Status {
     Withdrawn,
     /// No verdict was possible; try again.
     Deferred,
+    /// It happened, and another action took it back.
+    Compensated,
 }
 
 impl Status {
@@ -62,7 +64,8 @@ impl Status {
             | Self::Rejected
             | Self::Expired
             | Self::Withdrawn
-            | Self::Deferred => true,
+            | Self::Deferred
+            | Self::Compensated => true,
         }
     }
 
@@ -81,6 +84,7 @@ impl Status {
             Self::Expired => "expired",
             Self::Withdrawn => "withdrawn",
             Self::Deferred => "deferred",
+            Self::Compensated => "compensated",
         }
     }
 }
@@ -181,6 +185,24 @@ pub struct Action {
     /// The timer after which something is done about it, besides the end of its approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub later: Option<TimerId>,
+    /// The answer is not what the tool's pinned output schema promises.
+    #[serde(default)]
+    pub output_invalid: bool,
+    /// Entry that says that it happened.
+    #[serde(default)]
+    pub confirmed_seq: Option<u64>,
+    /// Commitment of how its effect is taken back, as registered with the first intent.
+    #[serde(default)]
+    pub compensation: Option<Digest>,
+    /// The action whose effect this one takes back.
+    #[serde(default)]
+    pub reverses: Option<ActionId>,
+    /// The last action that was to take back this one's effect.
+    #[serde(default)]
+    pub reversed_by: Option<ActionId>,
+    /// Reads of the run that the agent relied on.
+    #[serde(default)]
+    pub based_on: Vec<ActionId>,
 }
 
 /// What became known about a proposal before it reached the owner.
@@ -204,6 +226,10 @@ pub struct Proposal {
     pub idempotency: Option<Digest>,
     /// The conflict key, digested.
     pub conflict_key: Option<Digest>,
+    /// The action whose effect it takes back.
+    pub reverses: Option<ActionId>,
+    /// Reads of the run that the agent relied on.
+    pub based_on: Vec<ActionId>,
 }
 
 impl Proposal {
@@ -231,6 +257,8 @@ impl Proposal {
             idempotency: self.idempotency,
             conflict_key: self.conflict_key,
             subject: self.subject,
+            reverses: self.reverses.clone(),
+            based_on: self.based_on.clone(),
         }
     }
 }
@@ -287,22 +315,36 @@ pub fn provider_key(action: &ActionId, class: EffectClass) -> Option<String> {
     (class == EffectClass::Keyed).then(|| action.to_string())
 }
 
-fn intended(action: &ActionId, class: EffectClass, attempt: u32, reserves: Vec<CounterUse>) -> Event {
+fn intended(
+    action: &ActionId,
+    class: EffectClass,
+    attempt: u32,
+    reserves: Vec<CounterUse>,
+    compensation: Option<ToolId>,
+) -> Event {
     Event::ActionIntended {
         action: action.clone(),
         attempt,
         idempotency_key: provider_key(action, class),
         reserves,
+        compensation,
     }
 }
 
 /// Row 1: a proposal with its verdict. One append: refused in full, waiting for a person, or intended.
 /// An autonomous read is not intended here: it is called first and recorded with [`read_done`].
-pub fn propose(proposal: &Proposal, ruling: &Ruling, draft: &ApprovalDraft, now: Millis) -> Vec<Event> {
+pub fn propose(
+    proposal: &Proposal,
+    ruling: &Ruling,
+    draft: &ApprovalDraft,
+    compensation: Option<ToolId>,
+    now: Millis,
+) -> Vec<Event> {
     let mut events = vec![proposal.proposed(), ruling.decided(&proposal.action, 1)];
     match (ruling.judgement.verdict, &ruling.judgement.obligations) {
         (Verdict::Autonomous, _) => {
-            events.push(intended(&proposal.action, proposal.class, 1, ruling.counters.clone()));
+            let reserves = ruling.counters.clone();
+            events.push(intended(&proposal.action, proposal.class, 1, reserves, compensation));
         }
         (Verdict::Approve, Some(obligations)) => {
             let expires_at = now.plus(obligations.expires_in);
@@ -338,11 +380,26 @@ pub fn propose(proposal: &Proposal, ruling: &Ruling, draft: &ApprovalDraft, now:
     events
 }
 
+/// A proposal that rests on something that has moved since the agent read it: judged, recorded in full, and refused.
+pub fn outdated(proposal: &Proposal, ruling: &Ruling) -> Vec<Event> {
+    let refused = match ruling.judgement.verdict {
+        Verdict::Never => ruling.judgement.code.clone(),
+        Verdict::Autonomous | Verdict::Approve => "context_changed".to_owned(),
+    };
+    vec![
+        proposal.proposed(),
+        ruling.decided(&proposal.action, 1),
+        Event::ActionRefused { action: proposal.action.clone(), code: refused },
+    ]
+}
+
 /// How a call ended, as the record keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It happened.
     Confirmed,
+    /// It happened, and the answer is not what the tool's pinned output schema promises.
+    ConfirmedOddly,
     /// It did not.
     Failed(FailureClass),
     /// It may have.
@@ -369,7 +426,12 @@ pub fn deferred(proposal: &Proposal, code: &str) -> Vec<Event> {
 
 fn ended(action: ActionId, attempt: u32, outcome: Outcome, settled_by: SettledBy) -> Event {
     match outcome {
-        Outcome::Confirmed => Event::ActionConfirmed { action, attempt, settled_by },
+        Outcome::Confirmed | Outcome::ConfirmedOddly => Event::ActionConfirmed {
+            action,
+            attempt,
+            settled_by,
+            output_invalid: outcome == Outcome::ConfirmedOddly,
+        },
         Outcome::Failed(class) => Event::ActionFailed { action, attempt, class, settled_by },
         Outcome::Unknown(cause) => Event::ActionUnknown { action, attempt, cause },
     }
@@ -388,6 +450,8 @@ pub struct Again<'a> {
     pub manifest: Option<Digest>,
     /// Whether the approvers, with the roles that they hold now, meet the obligations of the new ruling.
     pub met: bool,
+    /// The tool that takes the effect back, where the folder declares one.
+    pub compensation: Option<ToolId>,
 }
 
 impl Action {
@@ -458,7 +522,31 @@ impl Action {
         if !fits {
             return Err(Refusal::ActionState { action: self.id.clone(), status: self.status });
         }
-        Ok(vec![ended(self.id.clone(), attempt, outcome, settled_by)])
+        let mut events = vec![ended(self.id.clone(), attempt, outcome, settled_by)];
+        if let (Outcome::Confirmed | Outcome::ConfirmedOddly, Some(original)) = (outcome, &self.reverses) {
+            events.push(Event::ActionCompensated { action: original.clone(), by: self.id.clone() });
+        }
+        Ok(events)
+    }
+
+    /// Whether its effect may be taken back now: it happened, how is on record, and nobody is at it already (`before` is
+    /// the action that was last to do so).
+    pub fn may_be_reversed(&self, before: Option<&Action>) -> Result<(), Refusal> {
+        let no = |why: &str| Err(Refusal::NotReversible { action: self.id.clone(), why: why.to_owned() });
+        match (self.status, self.compensation) {
+            (Status::Compensated, _) => return no("it was taken back already"),
+            (Status::Confirmed, Some(_)) => {}
+            (Status::Confirmed, None) => {
+                return no("no way of taking it back was declared when it was performed");
+            }
+            _ => return no(&format!("it is {}, and only what happened can be taken back", self.status)),
+        }
+        match before {
+            Some(other) if !other.status.is_final() => {
+                no(&format!("the action `{}` is to take it back and is {}", other.id, other.status))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// An unknown is repeated with the same provider key: no new decision, it is the same call.
@@ -466,6 +554,6 @@ impl Action {
         if self.status != Status::Unknown || !self.class.repeatable() || self.attempts >= ATTEMPTS_MAX {
             return Err(Refusal::ActionState { action: self.id.clone(), status: self.status });
         }
-        Ok(vec![intended(&self.id, self.class, self.attempts + 1, vec![])])
+        Ok(vec![intended(&self.id, self.class, self.attempts + 1, vec![], None)])
     }
 }

@@ -272,17 +272,24 @@ pub enum Event {
         conflict_key: Option<Digest>,
         /// Whose data key seals the payloads.
         subject: Digest,
+        /// The action whose effect it takes back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reverses: Option<ActionId>,
+        /// Reads of the run that the agent relied on: they must still answer the same when it is performed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        based_on: Vec<ActionId>,
     },
     /// The bundle judged it. Payloads: `request`, `fact.*`.
     #[serde(rename = "action.decided")]
     ActionDecided(Decided),
-    /// It will not be performed, for this reason. Payload: `difference` where shown facts moved.
+    /// It will not be performed, for this reason. Payload: `difference` where shown facts, or what the agent relied on,
+    /// moved.
     #[serde(rename = "action.refused")]
     ActionRefused { action: ActionId, code: String },
     /// No verdict was possible now; the caller may try again with the same key.
     #[serde(rename = "action.deferred")]
     ActionDeferred { action: ActionId, code: String },
-    /// A write is about to happen.
+    /// A write is about to happen. Payload: `compensation`, how its effect is taken back, where the folder declares it.
     #[serde(rename = "action.intended")]
     ActionIntended {
         action: ActionId,
@@ -291,10 +298,23 @@ pub enum Event {
         idempotency_key: Option<String>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         reserves: Vec<CounterUse>,
+        /// The tool that takes the effect back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compensation: Option<ToolId>,
     },
     /// It happened. Payload: `output`.
     #[serde(rename = "action.confirmed")]
-    ActionConfirmed { action: ActionId, attempt: u32, settled_by: SettledBy },
+    ActionConfirmed {
+        action: ActionId,
+        attempt: u32,
+        settled_by: SettledBy,
+        /// The answer is not what the tool's pinned output schema promises.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        output_invalid: bool,
+    },
+    /// Its effect was taken back by another action.
+    #[serde(rename = "action.compensated")]
+    ActionCompensated { action: ActionId, by: ActionId },
     /// It did not happen, for certain. Payload: `output`.
     #[serde(rename = "action.failed")]
     ActionFailed { action: ActionId, attempt: u32, class: FailureClass, settled_by: SettledBy },
@@ -411,6 +431,7 @@ impl Event {
             Self::ActionDeferred { .. } => "action.deferred",
             Self::ActionIntended { .. } => "action.intended",
             Self::ActionConfirmed { .. } => "action.confirmed",
+            Self::ActionCompensated { .. } => "action.compensated",
             Self::ActionFailed { .. } => "action.failed",
             Self::ActionUnknown { .. } => "action.unknown",
             Self::ActionLookedUp { .. } => "action.looked-up",
@@ -441,6 +462,7 @@ impl Event {
             | Self::ActionDeferred { action, .. }
             | Self::ActionIntended { action, .. }
             | Self::ActionConfirmed { action, .. }
+            | Self::ActionCompensated { action, .. }
             | Self::ActionFailed { action, .. }
             | Self::ActionUnknown { action, .. }
             | Self::ActionLookedUp { action, .. }

@@ -81,6 +81,16 @@ pub struct Tool {
     pub timeout: Millis,
 }
 
+/// How the effect of a call is taken back: a tool, and a jq expression for its arguments over the original's arguments,
+/// facts and output. Registered before the original is performed, evaluated when somebody asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compensation {
+    /// The tool.
+    pub tool: ToolId,
+    /// The expression.
+    pub arguments: String,
+}
+
 /// A call of a read tool that the server makes as its own principal, to fetch a fact or to look something up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadCall {
@@ -287,6 +297,18 @@ pub trait Judge: Send + Sync + fmt::Debug {
     fn look_up(&self, tool: &ToolId, arguments: &Value) -> Option<(ReadCall, Millis)>;
     /// Reads the look-up's answer: whether the effect happened.
     fn looked_up(&self, tool: &ToolId, arguments: &Value, answer: &Output) -> Result<bool, FactFault>;
+    /// How the effect of a call of this tool is taken back, where the folder declares it.
+    fn compensation(&self, tool: &ToolId) -> Option<Compensation>;
+    /// The arguments of a registered compensation.
+    fn compensate(
+        &self,
+        registered: &Compensation,
+        arguments: &Value,
+        facts: &[Fact],
+        output: &Output,
+    ) -> Result<Value, FactFault>;
+    /// What is wrong with an answer by the tool's pinned output schema, where it has one.
+    fn output_problem(&self, tool: &ToolId, output: &Output) -> Option<String>;
     /// One line for people: what will run, written by the server from the arguments and facts.
     fn headline(&self, tool: &ToolId, arguments: &Value, facts: &[Fact]) -> String;
     /// The person or record that a payload is about (from a pointer that the connector declares): its data key's name.

@@ -91,6 +91,9 @@ pub enum Refusal {
     /// The thread has as much as a thread may have.
     #[error("the thread would have more than {max} {what}")]
     ThreadFull { what: &'static str, max: u64 },
+    /// The effect of this action cannot be taken back.
+    #[error("the action `{action}` cannot be reversed: {why}")]
+    NotReversible { action: ActionId, why: String },
     /// Something else about the request.
     #[error("{0}")]
     Invalid(String),
@@ -127,6 +130,7 @@ impl Refusal {
             Self::CheckpointValuesMissing => "checkpoint_values_missing",
             Self::CheckpointTooLarge { .. } => "checkpoint_too_large",
             Self::ThreadFull { .. } => "thread_full",
+            Self::NotReversible { .. } => "not_reversible",
             Self::Invalid(_) => "request_invalid",
         }
     }
@@ -185,6 +189,7 @@ impl Refusal {
                 "keep large things elsewhere, and what names them in the state"
             }
             Self::ThreadFull { .. } => "prune the thread (`/v1/threads/prune`), or go on in another one",
+            Self::NotReversible { .. } => "open the action to see where it stands, or undo it by hand",
             Self::Invalid(_) => "correct the request and send it again",
         }
     }

@@ -81,12 +81,13 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         Event::ActionDecided(decided) => actions::decided(table, entry, decided),
         Event::ActionRefused { action, code } => actions::refused(table, entry, action, code),
         Event::ActionDeferred { action, code } => actions::deferred(table, action, code, at),
-        Event::ActionIntended { action, attempt, idempotency_key: _, reserves } => {
-            actions::intended(table, action, *attempt, reserves);
+        Event::ActionIntended { action, attempt, idempotency_key: _, reserves, compensation: _ } => {
+            actions::intended(table, entry, action, *attempt, reserves);
         }
-        Event::ActionConfirmed { action, attempt: _, settled_by } => {
-            actions::confirmed(table, entry, action, settled_by);
+        Event::ActionConfirmed { action, attempt: _, settled_by, output_invalid } => {
+            actions::confirmed(table, entry, action, settled_by, *output_invalid);
         }
+        Event::ActionCompensated { action, by } => actions::compensated(table, action, by),
         Event::ActionFailed { action, attempt: _, class, settled_by } => {
             actions::failed(table, entry, action, *class, settled_by);
         }

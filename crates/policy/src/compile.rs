@@ -1,5 +1,6 @@
 //! Files to bundle: parses every file, checks every name, and reports all problems at once.
 
+mod compensation; // how effects are taken back
 mod connector; // connectors and pinned tools
 mod counter; // counters
 mod fact; // facts and the reads behind them

@@ -170,6 +170,8 @@ pub(crate) struct ToolFile {
     #[serde(default)]
     pub(crate) lookup: Option<LookUpFile>,
     #[serde(default)]
+    pub(crate) compensation: Option<CompensationFile>,
+    #[serde(default)]
     pub(crate) facts: BTreeMap<String, FactFile>,
     // Only for `kind = "http"`.
     #[serde(default)]
@@ -190,6 +192,13 @@ pub(crate) struct LookUpFile {
     pub(crate) tool: String,
     pub(crate) arguments: String,
     pub(crate) applied: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CompensationFile {
+    pub(crate) tool: String,
+    pub(crate) arguments: String,
 }
 
 #[derive(Debug, Deserialize)]

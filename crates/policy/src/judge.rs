@@ -7,8 +7,8 @@ use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::id::ToolId;
 use kernel::judge::{
-    ApproverQuestion, CounterUse, EffectClass, Fact, FactFault, FactNeed, Judge, Judgement, ParseError,
-    Question, ReadCall, Tool, Verdict,
+    ApproverQuestion, Compensation, CounterUse, EffectClass, Fact, FactFault, FactNeed, Judge, Judgement,
+    ParseError, Question, ReadCall, Tool, Verdict,
 };
 use kernel::ports::Output;
 use serde_json::{Value, json};
@@ -119,6 +119,12 @@ impl Judge for Bundle {
         if answer.is_some_and(|answer| answer.is_error) {
             return Err(FactFault::Absent);
         }
+        // An answer that its own tool's schema does not know is no ground for a decision.
+        if let (Some(answer), Some((source, _))) = (answer, &fact.read)
+            && self.output_problem(source, answer).is_some()
+        {
+            return Err(FactFault::Invalid);
+        }
         let text = answer.map(Output::text);
         fact.take(arguments, text.as_deref(), read_at)
     }
@@ -191,6 +197,9 @@ impl Judge for Bundle {
         if answer.is_error {
             return Err(FactFault::Absent);
         }
+        if self.output_problem(&look_up.tool, answer).is_some() {
+            return Err(FactFault::Invalid);
+        }
         let text = answer.text();
         let scope = Scope { arguments: Some(arguments), facts: None, output: Some(&text) };
         match look_up.applied.one(scope) {
@@ -198,6 +207,41 @@ impl Judge for Bundle {
             Ok(_) => Err(FactFault::Invalid),
             Err(_) => Err(FactFault::Absent),
         }
+    }
+
+    fn compensation(&self, tool: &ToolId) -> Option<Compensation> {
+        self.spec(tool)?.compensation.clone()
+    }
+
+    fn compensate(
+        &self,
+        registered: &Compensation,
+        arguments: &Value,
+        facts: &[Fact],
+        output: &Output,
+    ) -> Result<Value, FactFault> {
+        let query = Query::compile(&registered.arguments).map_err(|_| FactFault::Invalid)?;
+        let facts: serde_json::Map<String, Value> =
+            facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect();
+        let (facts, text) = (Value::Object(facts), output.text());
+        let scope = Scope { arguments: Some(arguments), facts: Some(&facts), output: Some(&text) };
+        let value = query.one(scope).map_err(|_| FactFault::Absent)?;
+        query::to_json(&value).filter(Value::is_object).ok_or(FactFault::Invalid)
+    }
+
+    fn output_problem(&self, tool: &ToolId, output: &Output) -> Option<String> {
+        let validator = self.spec(tool)?.output_validator.as_ref()?;
+        // An error has no structured result to promise.
+        if output.is_error {
+            return None;
+        }
+        let Some(structured) = &output.structured else {
+            return Some("the structured result that its schema promises is not there".to_owned());
+        };
+        let error = validator.iter_errors(structured).next()?;
+        let (place, text) = (error.instance_path().to_string(), error.to_string());
+        let text: String = text.chars().take(200).collect();
+        Some(if place.is_empty() { text } else { format!("{place}: {text}") })
     }
 
     fn headline(&self, tool: &ToolId, arguments: &Value, facts: &[Fact]) -> String {

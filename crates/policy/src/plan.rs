@@ -60,6 +60,7 @@ fn things(bundle: &Bundle) -> Things {
                 &spec.subject,
                 &spec.headline,
                 &spec.look_up,
+                &spec.compensation,
                 &spec.facts,
             )
         });

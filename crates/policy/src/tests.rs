@@ -1,6 +1,7 @@
 //! Stories at the crate's border: folder and question in, text out.
 
 mod arguments; // what reaches a tool
+mod compensations; // taking back, and answers that do not fit
 mod example; // the retail workspace and the guide's snippets
 mod facts; // money, other facts, look-ups, keys, headlines
 mod limits; // what a hostile folder, agent or system may cost

@@ -3,7 +3,7 @@
 use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::id::ToolId;
-use kernel::judge::Tool;
+use kernel::judge::{Compensation, Tool};
 use serde_json::{Value, json};
 
 use crate::fact::FactSpec;
@@ -35,10 +35,13 @@ pub(crate) struct LookUp {
 pub(crate) struct ToolSpec {
     pub(crate) tool: Tool,
     pub(crate) validator: jsonschema::Validator,
+    /// Of the structured result, where the tool promises one.
+    pub(crate) output_validator: Option<jsonschema::Validator>,
     pub(crate) conflict_key: Option<Query>,
     pub(crate) subject: Option<Query>,
     pub(crate) headline: Option<Headline>,
     pub(crate) look_up: Option<LookUp>,
+    pub(crate) compensation: Option<Compensation>,
     pub(crate) facts: Vec<FactSpec>,
 }
 

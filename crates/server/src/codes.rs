@@ -77,6 +77,7 @@ codes! {
     ApprovalTwice = "approval_twice", CONFLICT;
     ApprovalExpired = "approval_expired", CONFLICT;
     ApproverNotAllowed = "approver_not_allowed", FORBIDDEN;
+    NotReversible = "not_reversible", CONFLICT;
     BundleInvalid = "bundle_invalid", UNPROCESSABLE_ENTITY;
     BundleConflict = "bundle_conflict", CONFLICT;
     LegalHold = "legal_hold", CONFLICT;

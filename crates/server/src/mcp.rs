@@ -92,6 +92,7 @@ impl Workspace {
             arguments: call.arguments,
             reason: call.reason,
             idempotency: call.idempotency,
+            based_on: call.based_on.iter().map(|read| read.parse()).collect::<Result<_, _>>()?,
             repeat: call.repeat,
             wait: wait(None, CALL_WAIT),
         };

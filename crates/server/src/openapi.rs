@@ -49,6 +49,8 @@ use crate::routes;
         routes::explain_action,
         routes::get_evidence,
         routes::withdraw_action,
+        routes::reverse_action,
+        routes::reverse_run,
         routes::resolve_action,
         routes::list_approvals,
         routes::get_approval,

@@ -100,6 +100,7 @@ impl From<Refusal> for Fault {
             Refusal::CheckpointValuesMissing => Code::CheckpointValuesMissing,
             Refusal::CheckpointTooLarge { .. } => Code::CheckpointTooLarge,
             Refusal::ThreadFull { .. } => Code::ThreadFull,
+            Refusal::NotReversible { .. } => Code::NotReversible,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {
@@ -166,8 +167,8 @@ impl From<engine::Error> for Fault {
         match error {
             engine::Error::Refused(refusal) => refusal.into(),
             engine::Error::Parse(error) => error.into(),
-            engine::Error::Deferred { code, why, retry_after } => Self {
             engine::Error::Json(error) => error.into(),
+            engine::Error::Deferred { code, why, retry_after } => Self {
                 retry_after: Some(retry_after),
                 ..Self::new(
                     match code {

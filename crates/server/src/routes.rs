@@ -1,6 +1,6 @@
 //! All routes. One file for each resource; what they share is in the middleware of `guard`.
 
-mod actions; // propose, follow, explain, withdraw, resolve
+mod actions; // propose, follow, explain, withdraw, reverse, resolve
 mod approvals; // the inbox
 mod bundle; // apply, files in force, rules, agents
 mod connectors; // connectors and their test
@@ -75,6 +75,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/actions/{action}/explain", get(actions::explain_action))
         .route("/actions/{action}/evidence", get(evidence::get_evidence))
         .route("/actions/{action}/withdraw", post(actions::withdraw_action))
+        .route("/actions/{action}/reverse", post(actions::reverse_action))
+        .route("/runs/{run}/reverse", post(actions::reverse_run))
         .route("/actions/{action}/resolve", post(actions::resolve_action))
         .route("/approvals", get(approvals::list_approvals))
         .route("/approvals/{approval}", get(approvals::get_approval))

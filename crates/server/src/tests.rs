@@ -17,6 +17,7 @@ mod prune; // segments that go
 mod redaction; // what rules redact, wherever it comes back
 mod resolve; // what only a person can settle
 mod retention; // what is past its retention is let go
+mod reverse; // taking back what was done
 mod room; // at the quota
 mod slow; // clients that trickle
 mod steps; // what a run need not do again

@@ -359,7 +359,7 @@ async fn answer(app: &Arc<App>, agent: &AgentId, worker: &WorkerId, frame: FromW
             };
             (id, wait.await)
         }
-        FromWorker::Action { id, run, attempt, key, tool, arguments, reason, wait_ms } => {
+        FromWorker::Action { id, run, attempt, key, tool, arguments, reason, based_on, wait_ms } => {
             let action = async {
                 let propose = engine::Propose {
                     run: routes::run_id(&run)?,
@@ -369,11 +369,12 @@ async fn answer(app: &Arc<App>, agent: &AgentId, worker: &WorkerId, frame: FromW
                     arguments: if arguments.is_null() { serde_json::json!({}) } else { arguments },
                     reason,
                     idempotency: Some(key),
+                    based_on: routes::based_on(&based_on)?,
                     repeat: false,
                     wait: routes::wait(wait_ms, routes::WAIT),
                 };
                 let action = app.engine.propose(propose).await?;
-                let shown = show::action_now(app, action, agent.clone()).await?;
+                let shown = show::action_now(app, action, agent.clone(), show::Reader::Agent).await?;
                 Ok(api::Done { action: Some(Box::new(shown)), ..api::Done::default() })
             };
             (id, action.await)

@@ -8,14 +8,9 @@ use kernel::clock::Millis;
 use kernel::state;
 
 use crate::rules::EXPIRES_IN;
-use crate::story::{Process, Reviewer, Story, World, propose, rebuild};
+use crate::story::{Process, Reviewer, Story, World, on_paused_clock, propose, rebuild};
 
 const HOUR: Millis = Millis(3_600_000);
-
-fn on_paused_clock(work: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    runtime.expect("a runtime can be made").block_on(Box::pin(work));
-}
 
 /// Virtual seconds go by.
 async fn pass(seconds: u64) {
@@ -26,8 +21,7 @@ async fn pass(seconds: u64) {
 async fn waiting_and_jumped() -> (World, Process, Story) {
     let world = World::new(1);
     let process = Process::start(&world, world.disk.boot(None)).await.expect("it starts");
-    let reviewer = Reviewer::Away;
-    let story = Story { tool: "crm.once", level: "gate", faults: vec![], reviewer, stricter: false };
+    let story = Story { reviewer: Reviewer::Away, ..Story::of("crm.once", "gate") };
     let waiting = propose(&process.engine, &story).await.expect("it is taken");
     assert_eq!(waiting.status, Status::Waiting);
     world.clock.jump(HOUR);
@@ -62,8 +56,7 @@ fn a_jump_there_and_back_takes_no_time_from_anybody() {
     on_paused_clock(async {
         let world = World::new(1);
         let process = Process::start(&world, world.disk.boot(None)).await.expect("it starts");
-        let reviewer = Reviewer::Away;
-        let story = Story { tool: "crm.once", level: "gate", faults: vec![], reviewer, stricter: false };
+        let story = Story { reviewer: Reviewer::Away, ..Story::of("crm.once", "gate") };
         propose(&process.engine, &story).await.expect("it is taken");
         world.clock.jump(HOUR);
         pass(10).await;

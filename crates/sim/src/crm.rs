@@ -1,4 +1,5 @@
-//! The outside system: orders that can be cancelled once, payments under a key, and a ledger of what really happened.
+//! The outside system: orders that can be cancelled once, payments under a key, bookings that can be taken back, and a
+//! ledger of what really happened.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -18,20 +19,39 @@ pub enum Fault {
     CutBefore,
     /// The system did it; the answer is lost.
     CutAfter,
+    /// The system did it; the answer does not come in time.
+    Late,
     /// The system refuses.
     Refuses,
     /// It cannot be reached.
     Unreachable,
+    /// The system did it; its answer is not what it promises.
+    Odd,
+}
+
+/// What goes wrong with one read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFault {
+    /// The system cannot be reached.
+    Offline,
+    /// It says that there is no such record.
+    Gone,
 }
 
 #[derive(Debug, Default)]
 struct Books {
-    /// Effects by record.
+    /// Effects by record, and by the mark that each write carries.
     effects: BTreeMap<String, u32>,
+    marks: BTreeMap<String, u32>,
     keys: BTreeSet<String>,
-    faults: VecDeque<Fault>,
+    /// By record, in the order of its writes.
+    faults: BTreeMap<String, VecDeque<Fault>>,
+    read_faults: VecDeque<ReadFault>,
     /// Writes that reached the system without a durable intent: must stay empty.
     unannounced: Vec<String>,
+    /// Records that are being written now, and those that were written twice at once: must stay empty.
+    busy: BTreeSet<String>,
+    overlaps: Vec<String>,
 }
 
 /// The outside system. It outlives the server's process.
@@ -44,53 +64,103 @@ pub struct Crm {
 /// How long a call takes.
 const LATENCY: Millis = Millis(20);
 
+fn record_of(call: &Call) -> String {
+    call.arguments["record"].as_str().unwrap_or_default().to_owned()
+}
+
 impl Crm {
     /// An empty system; `disk` lets it check that an intent was durable before each write.
     pub fn new(disk: Arc<Disk>) -> Self {
         Self { books: Mutex::default(), disk }
     }
 
-    /// The next writes go wrong like this, one after the other.
-    pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.books.lock().expect("no panic while the lock is held").faults.extend(faults);
+    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.books.lock().expect("no panic while the lock is held")
+    }
+
+    /// The next writes on a record go wrong like this, one after the other.
+    pub fn plan(&self, record: &str, faults: impl IntoIterator<Item = Fault>) {
+        self.books().faults.entry(record.to_owned()).or_default().extend(faults);
+    }
+
+    /// The next reads go wrong like this, one after the other.
+    pub fn plan_reads(&self, faults: impl IntoIterator<Item = ReadFault>) {
+        self.books().read_faults.extend(faults);
+    }
+
+    /// Somebody else writes on a record, past the server.
+    pub fn meddle(&self, record: &str) {
+        *self.books().effects.entry(record.to_owned()).or_default() += 1;
     }
 
     /// Effects by record.
     pub fn effects(&self) -> BTreeMap<String, u32> {
-        self.books.lock().expect("no panic while the lock is held").effects.clone()
+        self.books().effects.clone()
     }
 
-    /// Writes without a durable intent.
-    pub fn unannounced(&self) -> Vec<String> {
-        self.books.lock().expect("no panic while the lock is held").unannounced.clone()
+    /// Effects of writes that carried this mark.
+    pub fn effects_of(&self, mark: &str) -> u32 {
+        self.books().marks.get(mark).copied().unwrap_or(0)
+    }
+
+    /// What must never be: writes without a durable intent, and two writes on one record at once.
+    pub fn trespasses(&self) -> Vec<String> {
+        let books = self.books();
+        let unannounced = books.unannounced.iter().map(|record| format!("{record} without an intent"));
+        unannounced.chain(books.overlaps.iter().map(|record| format!("{record} twice at once"))).collect()
+    }
+
+    fn begin(&self, call: &Call) {
+        let record = record_of(call);
+        let mut books = self.books();
+        if call.tool.name() != "read" && !books.busy.insert(record.clone()) {
+            books.overlaps.push(record);
+        }
     }
 
     fn perform(&self, call: &Call) -> Answer {
-        let mut books = self.books.lock().expect("no panic while the lock is held");
-        let record = call.arguments["record"].as_str().unwrap_or_default().to_owned();
+        let announced = self.announced(call);
+        let mut books = self.books();
+        let record = record_of(call);
         if call.tool.name() == "read" {
-            let count = books.effects.get(&record).copied().unwrap_or(0);
-            return Answer::Output(Output::text_of(count.to_string(), false));
+            return match books.read_faults.pop_front() {
+                Some(ReadFault::Offline) => {
+                    let cause = "refused connection".to_owned();
+                    Answer::Failed { class: FailureClass::Unreachable, cause, retryable: true }
+                }
+                Some(ReadFault::Gone) => Answer::Output(Output::text_of("Error: no such record", true)),
+                None => {
+                    let marked = call.arguments["mark"].as_str().map(|mark| books.marks.get(mark));
+                    let count = marked.unwrap_or_else(|| books.effects.get(&record)).copied().unwrap_or(0);
+                    Answer::Output(Output::text_of(count.to_string(), false))
+                }
+            };
         }
-        if !self.announced(call) {
+        books.busy.remove(&record);
+        if !announced {
             books.unannounced.push(record.clone());
         }
-        let fault = books.faults.pop_front().unwrap_or(Fault::None);
+        let fault = books.faults.get_mut(&record).and_then(VecDeque::pop_front).unwrap_or(Fault::None);
         match fault {
-            Fault::CutBefore => return Answer::Unknown { cause: "cut".to_owned() },
+            Fault::CutBefore => return Answer::Unknown { cause: "cut".to_owned(), late: false },
             Fault::Refuses => return Answer::Output(Output::text_of("Error: no", true)),
             Fault::Unreachable => {
                 let cause = "refused connection".to_owned();
                 return Answer::Failed { class: FailureClass::Unreachable, cause, retryable: true };
             }
-            Fault::None | Fault::CutAfter => {}
+            Fault::None | Fault::CutAfter | Fault::Late | Fault::Odd => {}
         }
         let seen_before = call.idempotency_key.clone().is_some_and(|key| !books.keys.insert(key));
         if !seen_before {
-            *books.effects.entry(record).or_default() += 1;
+            let mark = call.arguments["mark"].as_str().unwrap_or_default().to_owned();
+            *books.marks.entry(mark).or_default() += 1;
+            let count = books.effects.entry(record).or_default();
+            *count = if call.tool.name() == "unbook" { count.saturating_sub(1) } else { *count + 1 };
         }
         match fault {
-            Fault::CutAfter => Answer::Unknown { cause: "answer lost".to_owned() },
+            Fault::CutAfter => Answer::Unknown { cause: "answer lost".to_owned(), late: false },
+            Fault::Late => Answer::Unknown { cause: "no answer in time".to_owned(), late: true },
+            Fault::Odd => Answer::Output(Output::text_of("odd", false)),
             _ => Answer::Output(Output::text_of("done", false)),
         }
     }
@@ -127,6 +197,7 @@ impl Effector for Line {
             if !self.crm.disk.runs(self.process) {
                 std::future::pending::<()>().await;
             }
+            self.crm.begin(&call);
             tokio::time::sleep(std::time::Duration::from_millis(LATENCY.0.unsigned_abs())).await;
             self.crm.perform(&call)
         })

@@ -7,11 +7,15 @@ pub mod chance; // seeded chance and virtual time
 #[cfg(test)]
 mod clock; // the wall clock jumps
 pub mod crm; // the outside system, with a ledger of its own
+#[cfg(test)]
+mod crowd; // several actions at once
+#[cfg(test)]
+mod foreign; // agents that know nothing of keys
 pub mod life; // a dispatched run's life, played with stops and taken up again
 pub mod memory; // journal and rows in memory, with a place to stop
-pub mod rules; // a judge of four tools and three verdicts
+pub mod rules; // a judge of six tools and three verdicts
 #[cfg(test)]
 mod runs; // what must hold whatever happens to workers
-pub mod story; // one action's life, played with stops and taken up again
+pub mod story; // lives of actions, played with stops and taken up again
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Journal, rows and payloads in memory. The journal has a place to stop: the process that appended there is dead,
 //! and what was durable by then is what the next one finds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use engine::{Holdings, Payloads, Sealed};
@@ -37,6 +37,8 @@ struct Kept {
 pub struct Disk {
     kept: Mutex<Kept>,
     payloads: Mutex<HashMap<Digest, Vec<u8>>>,
+    /// Erased for good: who seals the same again gets nobody to read it.
+    forgotten: Mutex<HashSet<Digest>>,
 }
 
 impl Disk {
@@ -60,6 +62,11 @@ impl Disk {
     pub fn runs(&self, process: u64) -> bool {
         let kept = self.kept.lock().expect("no panic while the lock is held");
         kept.process == process && !kept.stopped
+    }
+
+    /// A payload is erased.
+    pub fn forget(&self, commitment: &Digest) {
+        self.forgotten.lock().expect("no panic while the lock is held").insert(*commitment);
     }
 
     /// Whether the process was stopped.
@@ -126,6 +133,9 @@ impl Payloads for MemoryPayloads {
     }
 
     fn open(&self, commitment: &Digest) -> Result<Option<Vec<u8>>, String> {
+        if self.0.forgotten.lock().expect("no panic while the lock is held").contains(commitment) {
+            return Ok(None);
+        }
         Ok(self.0.payloads.lock().expect("no panic while the lock is held").get(commitment).cloned())
     }
 }

@@ -1,4 +1,4 @@
-//! A judge of four tools, with the verdict in the arguments: the engine is under test here, not Cedar.
+//! A judge of six tools, with the verdict in the arguments: the engine is under test here, not Cedar.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use kernel::clock::Millis;
 use kernel::digest::Digest;
 use kernel::id::ToolId;
 use kernel::judge::{
-    ApproverQuestion, CounterUse, EffectClass, Fact, FactFault, FactNeed, Judge, Judgement, Obligations,
-    ParseError, Question, ReadCall, Tool, Verdict,
+    ApproverQuestion, Compensation, CounterUse, EffectClass, Fact, FactFault, FactNeed, Judge, Judgement,
+    Obligations, ParseError, Question, ReadCall, Tool, Verdict,
 };
 use kernel::ports::Output;
 use serde_json::{Value, json};
@@ -23,18 +23,47 @@ pub const BUDGET: i64 = 300;
 #[derive(Debug)]
 pub struct Rules {
     tools: BTreeMap<ToolId, Tool>,
-    /// Of the second edition: every gate became a prohibition.
-    strict: bool,
+    edition: Edition,
+}
+
+/// Editions of the rules. The bundle's address tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edition {
+    /// As the workspace begins.
+    First,
+    /// Every gate became a prohibition.
+    Strict,
+    /// The tools are not what they were.
+    OtherTools,
+    /// The same rules; somebody lost their roles with it.
+    OtherPeople,
+}
+
+impl Edition {
+    const ALL: [Self; 4] = [Self::First, Self::Strict, Self::OtherTools, Self::OtherPeople];
+
+    /// The bundle's address.
+    pub fn address(self) -> Digest {
+        Digest::of("sim/bundle", &[&[self as u8]])
+    }
+
+    /// The edition of this address.
+    pub fn of(address: Digest) -> Option<Self> {
+        Self::ALL.into_iter().find(|edition| edition.address() == address)
+    }
 }
 
 impl Rules {
-    /// The four tools: `crm.read`, `crm.once` (look-up), `crm.keyed`, `crm.wire` (neither).
-    pub fn new(strict: bool) -> Self {
+    /// The tools: `crm.read`, `crm.once` (look-up), `crm.keyed`, `crm.wire` (neither), `crm.book` (look-up) and
+    /// `crm.unbook`, which takes a booking back.
+    pub fn new(edition: Edition) -> Self {
         let classes = [
             ("crm.read", EffectClass::Read),
             ("crm.once", EffectClass::Once),
             ("crm.keyed", EffectClass::Keyed),
             ("crm.wire", EffectClass::Irreversible),
+            ("crm.book", EffectClass::Compensable),
+            ("crm.unbook", EffectClass::Keyed),
         ];
         let tools = classes.into_iter().map(|(name, class)| {
             let id: ToolId = name.parse().expect("a tool name");
@@ -43,12 +72,15 @@ impl Rules {
                 description: String::new(),
                 input_schema: json!({}),
                 class,
-                manifest: manifest(name),
+                manifest: match edition {
+                    Edition::OtherTools if class.writes() => manifest("another"),
+                    _ => manifest(name),
+                },
                 timeout: Millis(1_000),
             };
             (id, tool)
         });
-        Self { tools: tools.collect(), strict }
+        Self { tools: tools.collect(), edition }
     }
 }
 
@@ -56,10 +88,11 @@ fn manifest(name: &str) -> Digest {
     Digest::of("sim/manifest", &[name.as_bytes()])
 }
 
-fn read_back(arguments: &Value) -> ReadCall {
+/// Reads a record, or what became of one write on it.
+fn read_back(arguments: Value) -> ReadCall {
     ReadCall {
         tool: "crm.read".parse().expect("a tool name"),
-        arguments: json!({ "record": arguments["record"] }),
+        arguments,
         manifest: manifest("crm.read"),
         timeout: Millis(1_000),
     }
@@ -67,7 +100,7 @@ fn read_back(arguments: &Value) -> ReadCall {
 
 impl Judge for Rules {
     fn bundle(&self) -> Digest {
-        Digest::of("sim/bundle", &[&[u8::from(self.strict)]])
+        self.edition.address()
     }
 
     fn version(&self) -> &'static str {
@@ -89,7 +122,10 @@ impl Judge for Rules {
     fn needs(&self, tool: &ToolId, arguments: &Value) -> Result<Vec<FactNeed>, FactFault> {
         let wanted = self.tools[tool].class.writes();
         Ok(wanted
-            .then(|| FactNeed { name: "count".to_owned(), read: Some(read_back(arguments)) })
+            .then(|| FactNeed {
+                name: "count".to_owned(),
+                read: Some(read_back(json!({ "record": arguments["record"] }))),
+            })
             .into_iter()
             .collect())
     }
@@ -102,6 +138,7 @@ impl Judge for Rules {
         answer: Option<&Output>,
         read_at: Millis,
     ) -> Result<Fact, FactFault> {
+        let answer = answer.filter(|answer| !answer.is_error);
         let text = answer.map(Output::text).ok_or(FactFault::Absent)?;
         Ok(Fact {
             name: name.to_owned(),
@@ -141,16 +178,20 @@ impl Judge for Rules {
             + question.arguments["amount"].as_i64().unwrap_or(0)
             > BUDGET;
         let level = question.arguments["level"].as_str().unwrap_or("alone");
-        let gate = Obligations {
-            approver_roles: ["finance".parse().expect("a role")].into(),
-            quorum: 1,
+        let gate = |roles: &[&str], quorum| Obligations {
+            approver_roles: roles.iter().map(|role| role.parse().expect("a role")).collect(),
+            quorum,
             expires_in: EXPIRES_IN,
             ..Obligations::default()
         };
+        let strict = self.edition == Edition::Strict;
         let (verdict, code, obligations) = match level {
             _ if over => (Verdict::Never, "forbidden", None),
             "alone" => (Verdict::Autonomous, "permitted", None),
-            "gate" if !self.strict => (Verdict::Approve, "gated", Some(gate)),
+            "gate" if !strict => (Verdict::Approve, "gated", Some(gate(&["finance"], 1))),
+            // Two people of one role; one person of each of two roles.
+            "quorum" if !strict => (Verdict::Approve, "gated", Some(gate(&["finance"], 2))),
+            "roles" if !strict => (Verdict::Approve, "gated", Some(gate(&["finance", "legal"], 1))),
             _ => (Verdict::Never, "forbidden", None),
         };
         Judgement { verdict, rules: vec![], code: code.to_owned(), obligations, request: json!({}) }
@@ -167,11 +208,39 @@ impl Judge for Rules {
     }
 
     fn look_up(&self, tool: &ToolId, arguments: &Value) -> Option<(ReadCall, Millis)> {
-        (self.tools[tool].class == EffectClass::Once).then(|| (read_back(arguments), SETTLE_AFTER))
+        let class = self.tools[tool].class;
+        matches!(class, EffectClass::Once | EffectClass::Compensable).then(|| {
+            let write = json!({ "record": arguments["record"], "mark": arguments["mark"] });
+            (read_back(write), SETTLE_AFTER)
+        })
     }
 
     fn looked_up(&self, _tool: &ToolId, _arguments: &Value, answer: &Output) -> Result<bool, FactFault> {
         Ok(answer.text() != "0")
+    }
+
+    fn compensation(&self, tool: &ToolId) -> Option<Compensation> {
+        (self.tools[tool].class == EffectClass::Compensable).then(|| Compensation {
+            tool: "crm.unbook".parse().expect("a tool name"),
+            arguments: "record".to_owned(),
+        })
+    }
+
+    fn compensate(
+        &self,
+        registered: &Compensation,
+        arguments: &Value,
+        _facts: &[Fact],
+        _output: &Output,
+    ) -> Result<Value, FactFault> {
+        let name = registered.arguments.as_str();
+        let level = arguments["undo"].as_str().unwrap_or("alone");
+        let mark = format!("{} undone", arguments["mark"].as_str().unwrap_or_default());
+        Ok(json!({ name: arguments[name], "level": level, "mark": mark }))
+    }
+
+    fn output_problem(&self, _tool: &ToolId, output: &Output) -> Option<String> {
+        (output.text() == "odd").then(|| "it is odd".to_owned())
     }
 
     fn headline(&self, tool: &ToolId, arguments: &Value, _facts: &[Fact]) -> String {

@@ -101,6 +101,7 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         | Event::IncidentOpened { run: None, .. }
         | Event::IncidentAcknowledged { .. }
         | Event::IncidentResolved { .. }
+        | Event::ActionCompensated { .. }
         | Event::TimerFired { .. } => (None, None),
     }
 }
@@ -240,6 +241,7 @@ impl Lists {
                 | Status::Approved
                 | Status::Intended
                 | Status::Confirmed
+                | Status::Compensated
                 | Status::Withdrawn
                 | Status::Deferred => {}
             }

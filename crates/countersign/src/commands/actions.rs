@@ -1,4 +1,5 @@
-//! `countersign actions`: actions, newest first; and settling one whose outcome nobody could look up.
+//! `countersign actions`: actions, newest first; settling one whose outcome nobody could look up; and taking back what one
+//! did.
 //!
 //! Settling is a person's word about the outside world, so it has no default: it says what was found, and how.
 
@@ -11,14 +12,12 @@ use crate::output::{Out, moment, table, visible};
 use super::client;
 
 pub(super) async fn run(global: &Global, args: Actions, out: &Out) -> Result<()> {
-    if let Some(ActionsDo::Settle { action, applied, reason, .. }) = args.command {
-        let path = format!("/v1/actions/{}/resolve", encode(&action));
-        let done: api::Action = client(global)?.post(&path, &api::ResolveAction { applied, reason }).await?;
-        if out.json {
-            return out.value(&done);
+    match args.command {
+        Some(ActionsDo::Settle { action, applied, reason, .. }) => {
+            return settle(global, &action, applied, reason, out).await;
         }
-        let (status, by) = (out.bold(&visible(&done.status)), done.settled_by.unwrap_or_default());
-        return out.line(format!("{} is {status}, settled by {}", visible(&done.id), visible(&by)));
+        Some(ActionsDo::Reverse { action, reason }) => return reverse(global, &action, reason, out).await,
+        None => {}
     }
     let filters = query(&[
         ("run", args.run.as_deref()),
@@ -47,4 +46,29 @@ pub(super) async fn run(global: &Global, args: Actions, out: &Out) -> Result<()>
             ]
         }),
     ))
+}
+
+async fn reverse(global: &Global, id: &str, reason: Option<String>, out: &Out) -> Result<()> {
+    let client = client(global)?;
+    let path = format!("/v1/actions/{}", encode(id));
+    let original: api::Action = client.get(&path).await?;
+    // The same command twice is one wish; after a try that came to nothing it is another one.
+    let key =
+        format!("reverse {} after {}", original.id, original.reversed_by.as_deref().unwrap_or("nothing"));
+    let asked = api::ReverseRequest { reason, wait_ms: None };
+    let undoing: api::Action = client.post_once(&format!("{path}/reverse"), &key, &asked).await?;
+    if out.json {
+        return out.value(&undoing);
+    }
+    out.line(format!("{} is {}: {}\n{}", undoing.id, undoing.status, undoing.headline, undoing.message))
+}
+
+async fn settle(global: &Global, action: &str, applied: bool, reason: String, out: &Out) -> Result<()> {
+    let path = format!("/v1/actions/{}/resolve", encode(action));
+    let done: api::Action = client(global)?.post(&path, &api::ResolveAction { applied, reason }).await?;
+    if out.json {
+        return out.value(&done);
+    }
+    let (status, by) = (out.bold(&visible(&done.status)), done.settled_by.unwrap_or_default());
+    out.line(format!("{} is {status}, settled by {}", visible(&done.id), visible(&by)))
 }

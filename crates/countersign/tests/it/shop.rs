@@ -152,13 +152,6 @@ impl Shop {
         panic!("the server goes on: {}", self.log());
     }
 
-    /// Where it listens.
-    pub(crate) fn url(&self) -> String {
-        let text = std::fs::read_to_string(self.data().join("server.json")).unwrap();
-        let file: Value = serde_json::from_str(&text).unwrap();
-        file["url"].as_str().unwrap().to_owned()
-    }
-
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")

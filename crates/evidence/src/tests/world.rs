@@ -157,6 +157,8 @@ pub(super) fn pack(tool: &str, paid: &str, lies: &Lies) -> Pack {
         subject: Digest::of("subject", &[]),
         idempotency: None,
         conflict_key: None,
+        reverses: None,
+        based_on: vec![],
     };
     let (ruling, facts) = ruling(&bundle, &tool, &run, &arguments, paid);
     let page = b"{\"headline\":\"a refund\"}".to_vec();

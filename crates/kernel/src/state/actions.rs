@@ -70,6 +70,8 @@ pub(super) fn proposed(table: &mut dyn Table, entry: &Entry) {
         idempotency,
         conflict_key,
         subject,
+        reverses,
+        based_on,
     } = &entry.event
     else {
         return;
@@ -107,7 +109,16 @@ pub(super) fn proposed(table: &mut dyn Table, entry: &Entry) {
         settled_at: None,
         handed_over: false,
         later: None,
+        output_invalid: false,
+        confirmed_seq: None,
+        compensation: None,
+        reverses: reverses.clone(),
+        reversed_by: None,
+        based_on: based_on.clone(),
     };
+    if let Some(original) = reverses {
+        change(table, original, |action| action.reversed_by = Some(id.clone()));
+    }
     table.put(RowKey::new(Noun::Action, id), Some(Row::Action(Box::new(row))));
     if let Some(key) = idempotency {
         table.put(RowKey::new(Noun::Made, key), Some(Row::Made(id.to_string())));
@@ -160,10 +171,19 @@ pub(super) fn deferred(table: &mut dyn Table, id: &ActionId, code: &str, at: Mil
     });
 }
 
-pub(super) fn intended(table: &mut dyn Table, id: &ActionId, attempt: u32, reserves: &[CounterUse]) {
+pub(super) fn intended(
+    table: &mut dyn Table,
+    entry: &Entry,
+    id: &ActionId,
+    attempt: u32,
+    reserves: &[CounterUse],
+) {
     change(table, id, |action| {
         action.status = Status::Intended;
         action.attempts = attempt;
+        if let Some(registered) = entry.commits.get("compensation") {
+            action.compensation = Some(*registered);
+        }
         if !reserves.is_empty() {
             action.reserves = reserves.to_vec();
         }
@@ -180,7 +200,13 @@ pub(super) fn intended(table: &mut dyn Table, id: &ActionId, attempt: u32, reser
     }
 }
 
-pub(super) fn confirmed(table: &mut dyn Table, entry: &Entry, id: &ActionId, settled_by: &SettledBy) {
+pub(super) fn confirmed(
+    table: &mut dyn Table,
+    entry: &Entry,
+    id: &ActionId,
+    settled_by: &SettledBy,
+    output_invalid: bool,
+) {
     if let Some(row) = action(table, id) {
         change_counters(table, &row, |count, amount| {
             count.reserved = count.reserved.saturating_sub(amount);
@@ -189,8 +215,17 @@ pub(super) fn confirmed(table: &mut dyn Table, entry: &Entry, id: &ActionId, set
     }
     finish(table, id, entry.at, |action| {
         action.status = Status::Confirmed;
+        action.confirmed_seq = Some(entry.seq);
+        action.output_invalid = output_invalid;
         action.output = entry.commits.get("output").copied();
         action.settled_by = Some(settled_by.clone());
+    });
+}
+
+pub(super) fn compensated(table: &mut dyn Table, id: &ActionId, by: &ActionId) {
+    change(table, id, |action| {
+        action.status = Status::Compensated;
+        action.reversed_by = Some(by.clone());
     });
 }
 

@@ -44,8 +44,10 @@ impl Work<'_> {
         }
         // All tools first: facts and look-ups may read through another connector.
         let mut pinned: BTreeMap<ToolId, Tool> = BTreeMap::new();
+        let mut promised: BTreeMap<ToolId, Value> = BTreeMap::new();
         for (file, name, connector) in &parsed {
-            for tool in self.pinned(file, name, connector) {
+            for (tool, output) in self.pinned(file, name, connector) {
+                promised.extend(output.map(|schema| (tool.id.clone(), schema)));
                 if let Some(twice) = pinned.insert(tool.id.clone(), tool) {
                     let message = format!("the tool `{}` is pinned twice", twice.id);
                     self.problems.error(file, 0, "name_taken", message, "keep one in the manifest");
@@ -66,7 +68,8 @@ impl Work<'_> {
             let own: Vec<Tool> =
                 pinned.values().filter(|tool| tool.id.connector() == *name).cloned().collect();
             for tool in own {
-                if let Some(spec) = self.tool(file, tool, connector, &pinned) {
+                let output = promised.get(&tool.id);
+                if let Some(spec) = self.tool(file, tool, output, connector, &pinned) {
                     read.specs.insert(spec.tool.id.clone(), spec);
                 }
             }
@@ -193,8 +196,14 @@ impl Work<'_> {
         })
     }
 
-    /// Tools as pinned: from the manifest beside the file, or declared in it.
-    pub(super) fn pinned(&mut self, file: &str, name: &ConnectorId, connector: &ConnectorFile) -> Vec<Tool> {
+    /// Tools as pinned, each with the schema of its output where it promises one: from the manifest beside the file, or
+    /// declared in it.
+    pub(super) fn pinned(
+        &mut self,
+        file: &str,
+        name: &ConnectorId,
+        connector: &ConnectorFile,
+    ) -> Vec<(Tool, Option<Value>)> {
         let text = &self.files[file];
         let manifest_file = format!("connectors/{name}{MANIFEST}");
         let declared: Vec<Value> = if connector.kind == "http" {
@@ -288,14 +297,16 @@ impl Work<'_> {
                 connector_timeout,
                 TIMEOUT_MAX,
             );
-            tools.push(Tool {
+            let output = tool.get("outputSchema").filter(|schema| !schema.is_null()).cloned();
+            let tool = Tool {
                 id,
                 description: tool["description"].as_str().unwrap_or_default().to_owned(),
                 input_schema: tool["inputSchema"].clone(),
                 class,
                 manifest: manifest_digest(tool),
                 timeout,
-            });
+            };
+            tools.push((tool, output));
         }
         tools
     }
@@ -304,6 +315,7 @@ impl Work<'_> {
         &mut self,
         file: &str,
         tool: Tool,
+        output: Option<&Value>,
         connector: &ConnectorFile,
         pinned: &BTreeMap<ToolId, Tool>,
     ) -> Option<ToolSpec> {
@@ -322,13 +334,24 @@ impl Work<'_> {
                 return None;
             }
         };
+        let output_validator = match output.map(self::validator).transpose() {
+            Ok(validator) => validator,
+            Err(error) => {
+                let message = format!("the output schema of `{}`: {error}", tool.id);
+                let hint = "pin the tool again, or ask its makers";
+                self.problems.error(file, line, "schema_invalid", message, hint);
+                None
+            }
+        };
         let mut spec = ToolSpec {
             tool,
             validator,
+            output_validator,
             conflict_key: None,
             subject: None,
             headline: None,
             look_up: None,
+            compensation: None,
             facts: vec![],
         };
         let name = spec.tool.id.name().to_owned();
@@ -360,6 +383,9 @@ impl Work<'_> {
                 spec.look_up = Some(LookUp { tool, arguments, applied, settle_after });
             }
         }
+        if let Some(form) = &given.compensation {
+            spec.compensation = self.compensation(file, form, &spec.tool, pinned);
+        }
         for (fact, form) in &given.facts {
             if let Some(fact) = self.fact(file, fact, form, &spec.tool.id, pinned) {
                 spec.facts.push(fact);
@@ -373,6 +399,15 @@ impl Work<'_> {
                     "no_conflict_key",
                     format!("`{name}` declares no conflict key: two calls on one record may overlap"),
                     "conflict_key = \".arguments.order_id\"",
+                );
+            }
+            if spec.tool.class == EffectClass::Compensable && given.compensation.is_none() {
+                self.problems.warn(
+                    file,
+                    line,
+                    "no_compensation",
+                    format!("`{name}` can be taken back, and nothing says how"),
+                    format!("add `[tools.{name}.compensation]`"),
                 );
             }
             if !spec.tool.class.repeatable() && spec.look_up.is_none() {
@@ -405,7 +440,9 @@ fn is_address(url: &str) -> bool {
 }
 
 /// Patterns are matched in linear time; those that look around get a matcher that gives up.
-fn validator(schema: &Value) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
+pub(super) fn validator(
+    schema: &Value,
+) -> Result<jsonschema::Validator, jsonschema::ValidationError<'static>> {
     let linear =
         jsonschema::options().with_pattern_options(jsonschema::PatternOptions::regex()).build(schema);
     linear.or_else(|_| {

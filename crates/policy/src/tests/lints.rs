@@ -7,11 +7,14 @@ use expect_test::{Expect, expect};
 use super::shop::{Files, edited, files, problems, told};
 
 /// Every code that compiling can report, as the reference lists them.
-pub(super) const CODES: [&str; 68] = [
+pub(super) const CODES: [&str; 72] = [
     "annotation_unknown",
     "argument_invisible",
     "auth_invalid",
     "class_unknown",
+    "compensation_class",
+    "compensation_invalid",
+    "compensation_reads",
     "connector_kind",
     "counter_amount",
     "counter_per",
@@ -40,6 +43,7 @@ pub(super) const CODES: [&str; 68] = [
     "manifest_missing",
     "name_invalid",
     "name_taken",
+    "no_compensation",
     "no_conflict_key",
     "no_look_up",
     "not_a_read",
@@ -126,6 +130,39 @@ fn workspace_people_and_agents() {
             :0: error path_invalid: `runbooks/x y.md` is not a plain path (letters, digits, `-`, `_` and `.`)
         "#]],
     );
+}
+
+#[test]
+fn compensations() {
+    let note = "[tools.note]\nclass = \"keyed\"\nconflict_key = \".arguments.order_id\"\n";
+    let with = |tool: &str, arguments: &str| {
+        format!("{note}\n[tools.note.compensation]\ntool = \"{tool}\"\narguments = '{arguments}'\n")
+    };
+    let cases = [
+        with("note", "{order_id: .arguments.order_id, text: .output.before}"),
+        with("notes", "{}"),
+        with("get_order", "{id: .arguments.order_id}"),
+        with("scale", "{by: .arguments.order_id, much: 1}"),
+        with("scale", ".arguments.order_id"),
+        with("scale", "{by: .facts.nothing}"),
+        with("scale", "{by: (.output.a | tonumber)}"),
+        with("scale", "{by: 1"),
+        note.replace("keyed", "compensable"),
+        with("scale", "{by: 1}").replace("keyed", "irreversible"),
+    ];
+    let cases: Vec<(&str, &str, &str)> = cases.iter().map(|to| (CRM, note, to.as_str())).collect();
+    check(&cases, expect![[r#"
+        connectors/crm.toml:34: error tool_unknown: there is no tool `crm.notes` (did you mean `crm.note`?)
+        connectors/crm.toml:34: error compensation_reads: `crm.get_order` only reads, so it takes nothing back (name the tool that undoes it)
+        connectors/crm.toml:34: error compensation_invalid: it gives `crm.scale` arguments that do not fit: `much` is not an argument (compare with its schema)
+        connectors/crm.toml:34: error compensation_invalid: it gives `crm.scale` arguments that do not fit: /by: "x" is not of type "integer" (compare with its schema)
+        connectors/crm.toml:34: error compensation_invalid: it gives `crm.scale` arguments that do not fit: they are no object (compare with its schema)
+        connectors/crm.toml:36: error jq_invalid: compensation.arguments: it ends where jq expects: closing brace (jq on `.arguments`, `.facts`, `.output`)
+        connectors/crm.toml:30: warning no_compensation: `note` can be taken back, and nothing says how (add `[tools.note.compensation]`)
+        connectors/crm.toml:30: warning no_look_up: an unknown outcome of `note` will wait for a person (add `[tools.note.lookup]`)
+        connectors/crm.toml:30: warning no_look_up: an unknown outcome of `note` will wait for a person (add `[tools.note.lookup]`)
+        connectors/crm.toml:34: error compensation_class: `note` is declared as nothing that can be taken back (class = "compensable")
+    "#]]);
 }
 
 const KEPT: &str = "retention.toml";
@@ -483,6 +520,7 @@ fn every_code_has_a_golden_message() {
 fn every_code_of_the_sources_is_listed() {
     let sources = [
         include_str!("../compile.rs"),
+        include_str!("../compile/compensation.rs"),
         include_str!("../compile/connector.rs"),
         include_str!("../compile/counter.rs"),
         include_str!("../compile/fact.rs"),

@@ -56,6 +56,7 @@ pub(crate) async fn propose(
             arguments: if wanted.arguments.is_null() { serde_json::json!({}) } else { wanted.arguments },
             reason: wanted.reason,
             idempotency: Some(key),
+            based_on: based_on(&wanted.based_on)?,
             repeat: false,
             wait: wait(wanted.wait_ms, WAIT),
         })
@@ -66,6 +67,11 @@ pub(crate) async fn propose(
 /// What rules redact is hidden from everybody but the agent itself.
 fn reader(caller: &Caller) -> show::Reader {
     if caller.agent().is_some() { show::Reader::Agent } else { show::Reader::Person }
+}
+
+/// The reads that an action relies on.
+pub(crate) fn based_on(reads: &[api::BasedOn]) -> Result<Vec<kernel::id::ActionId>, Fault> {
+    Ok(reads.iter().map(|read| read.action.parse()).collect::<Result<_, kernel::id::ParseIdError>>()?)
 }
 
 pub(crate) async fn agent_of(app: &Arc<App>, run: &RunId) -> Result<AgentId, Fault> {
@@ -197,6 +203,76 @@ pub(crate) async fn withdraw_action(
     let (action, run) = app.action_seen(&id, &caller).await?;
     let action = app.engine.withdraw(&action.id, caller.actor()).await?;
     Ok(Answer(show::action_now(&app, action, run.agent, reader(&caller)).await?))
+}
+
+/// Who may take effects back: agents what their own runs did, and people who may settle outcomes.
+fn may_reverse(caller: &Caller) -> Result<(), Fault> {
+    caller.may(Right::Act).or_else(|_| caller.may(Right::Resolve))
+}
+
+fn reversal(
+    caller: &Caller,
+    headers: &HeaderMap,
+    asked: api::ReverseRequest,
+) -> Result<engine::Reverse, Fault> {
+    Ok(engine::Reverse {
+        by: caller.actor(),
+        reason: asked.reason,
+        idempotency: idempotency_key(headers)?.ok_or_else(key_missing)?,
+        wait: wait(asked.wait_ms, WAIT),
+    })
+}
+
+/// Takes back what an action did: proposes the compensation that was registered with it. Answers with that new action.
+#[utoipa::path(post, path = "/v1/actions/{action}/reverse", params(("action" = String, Path), ("Idempotency-Key" = String, Header)), request_body = api::ReverseRequest, responses((status = 200, description = "Settled", body = api::Action), (status = 202, description = "Waiting for a person, or under way", body = api::Action)))]
+pub(crate) async fn reverse_action(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(asked): Json<api::ReverseRequest>,
+) -> Result<(StatusCode, Answer<api::Action>), Fault> {
+    may_reverse(&caller)?;
+    let (action, run) = app.action_seen(&id, &caller).await?;
+    let undoing = app.engine.reverse(&action.id, reversal(&caller, &headers, asked)?).await?;
+    answer(&app, undoing, run.agent, reader(&caller)).await
+}
+
+/// Takes back what a run did, the last effect first. Stops at the first compensation that is not confirmed.
+#[utoipa::path(post, path = "/v1/runs/{run}/reverse", params(("run" = String, Path), ("Idempotency-Key" = String, Header)), request_body = api::ReverseRequest, responses((status = 200, body = api::Reversed)))]
+pub(crate) async fn reverse_run(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(asked): Json<api::ReverseRequest>,
+) -> Result<Answer<api::Reversed>, Fault> {
+    may_reverse(&caller)?;
+    let run = app.run_seen(&id, &caller).await?;
+    let reverse = reversal(&caller, &headers, asked)?;
+    app.engine.views_caught_up().await;
+    let filter = ActionFilter { run: Some(run.id.clone()), ..ActionFilter::default() };
+    let done = app
+        .look(move |app| {
+            let (mut ids, mut after) = (Vec::new(), None);
+            loop {
+                let page = app.views.actions(&filter, after.as_deref(), views::LIMIT_MAX)?;
+                let confirmed = page.items.iter().filter(|item| item.action.status == Status::Confirmed);
+                ids.extend(confirmed.map(|item| item.action.id.clone()));
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => return Ok(ids),
+                }
+            }
+        })
+        .await?;
+    let begun = app.engine.reverse_all(&run.id, &done, reverse).await?;
+    let complete = begun.last().is_none_or(|last| last.status == Status::Confirmed);
+    let mut actions = Vec::with_capacity(begun.len());
+    for action in begun {
+        actions.push(show::action_now(&app, action, run.agent.clone(), reader(&caller)).await?);
+    }
+    Ok(Answer(api::Reversed { actions, complete }))
 }
 
 /// A person settles an unknown outcome after looking.

@@ -83,6 +83,11 @@ pub(crate) fn action(
         }),
         failure: action.failure.as_ref().map(word::<FailureClass>),
         handed_over: action.handed_over,
+        output_invalid: action.output_invalid,
+        reversible: action.status == Status::Confirmed && action.compensation.is_some(),
+        reverses: action.reverses.as_ref().map(ToString::to_string),
+        reversed_by: action.reversed_by.as_ref().map(ToString::to_string),
+        based_on: action.based_on.iter().map(|read| api::BasedOn { action: read.to_string() }).collect(),
         output,
         entry: action.proposed_seq,
     })

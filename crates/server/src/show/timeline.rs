@@ -16,7 +16,7 @@ use super::Veil;
 /// The line of an entry.
 pub(super) fn line(app: &App, entry: &Entry, veil: &Veil) -> Result<api::TimelineEntry, Fault> {
     let mut text = sentence(&entry.event);
-    for name in ["cause", "difference", "reason"] {
+    for name in ["cause", "difference", "problem", "reason"] {
         // The agent's own reason stands beside the proposal; here stand those of people and systems.
         if matches!(entry.event, Event::ActionProposed { .. }) {
             break;
@@ -55,11 +55,15 @@ fn sentence(event: &Event) -> String {
         Event::ActionIntended { attempt, .. } => {
             format!("The server put on record that it repeats the same call (attempt {attempt}).")
         }
+        Event::ActionConfirmed { output_invalid: true, .. } => {
+            "The system answered that it is done, in another form than its pinned schema promises.".to_owned()
+        }
         Event::ActionConfirmed { settled_by, .. } => match settled_by {
             SettledBy::Answer => "The system answered: it is done.".to_owned(),
             SettledBy::LookUp => "A look-up showed that it is done.".to_owned(),
             SettledBy::Person(person) => format!("{person} looked and put on record that it is done."),
         },
+        Event::ActionCompensated { by, .. } => format!("Its effect was taken back by the action {by}."),
         Event::ActionFailed { settled_by, .. } => match settled_by {
             SettledBy::Answer => "The system did not do it.".to_owned(),
             SettledBy::LookUp => "A look-up showed that it did not happen.".to_owned(),
@@ -104,13 +108,13 @@ fn sentence(event: &Event) -> String {
             }
             WithdrawnWhy::Lost => "Something else for which the run waited came first.".to_owned(),
             WithdrawnWhy::RunEnded => "The run was ended; nobody is asked any more.".to_owned(),
+            WithdrawnWhy::ContentErased => {
+                "What had been shown was erased; the approval no longer holds.".to_owned()
+            }
             WithdrawnWhy::Restored => "The journal was restored to a point before its end; whether this was \
                                        answered since then is not known."
                 .to_owned(),
         },
-            WithdrawnWhy::ContentErased => {
-                "What had been shown was erased; the approval no longer holds.".to_owned()
-            }
         Event::ApprovalUsed { .. } => "The approval was used; it cannot be used again.".to_owned(),
         Event::TimerSet { .. } => "A timer was set.".to_owned(),
         Event::TimerFired { .. } => "A timer fired.".to_owned(),

@@ -30,7 +30,11 @@ pub(super) fn message(action: &Action, told: &Told) -> String {
         Status::Intended => {
             "It is being performed. Ask again for the outcome; do not propose it again.".to_owned()
         }
+        Status::Confirmed if action.output_invalid => {
+            "Done; but the answer is not what the tool promises of itself, so do not build on it.".to_owned()
+        }
         Status::Confirmed => "Done.".to_owned(),
+        Status::Compensated => "It was done, and taken back by another action since.".to_owned(),
         Status::Failed => format!("{}{why}. Nothing was changed.", failed(action.failure)),
         Status::Unknown if action.handed_over => format!(
             "It is not known whether this happened{why}. A person will look and settle it. Do not propose it again."
@@ -87,20 +91,20 @@ fn refused(code: &str, told: &Told, why: &str) -> String {
                 .to_owned()
         }
         "context_changed" => format!(
-            "What the approval rested on has changed since{why}. It was not performed. Look at the current state and \
+            "What this rested on has changed since{why}. It was not performed. Look at the current state and \
              propose again if it is still right."
         ),
         "manifest_changed" => {
             "The tool has changed since this was proposed. It was not performed; propose it again.".to_owned()
         }
-        "approvers_changed" => {
-            "Those who approved this may no longer do so. It was not performed; propose it again.".to_owned()
-        }
-        _ => {
         "content_erased" => {
             "The content of this action was erased before it could be performed. It was not performed."
                 .to_owned()
         }
+        "approvers_changed" => {
+            "Those who approved this may no longer do so. It was not performed; propose it again.".to_owned()
+        }
+        _ => {
             let reasons: Vec<String> = told
                 .rules
                 .iter()

@@ -9,7 +9,7 @@ use kernel::id::Role;
 use crate::access::{Right, check};
 use crate::caller::{ALL_SCOPES, Caller, Who};
 
-const RIGHTS: [Right; 11] = [
+const RIGHTS: [Right; 12] = [
     Right::See,
     Right::SeeWorkspace,
     Right::Audit,

@@ -59,6 +59,7 @@ impl Player {
             tool: format!("{}.{}", self.connector, call.tool),
             arguments: call.arguments.clone(),
             reason: call.said.clone(),
+            based_on: vec![],
             wait_ms: Some(WAIT_MS),
         }
     }
