@@ -171,7 +171,7 @@ export async function start(first = {}) {
     if (path === '/v1/agents') return [{ id: 'shop-desk', title: 'Shop desk', version: 3, owner: 'olu', deputy: null, stage: 'production' }];
     if (path === '/v1/status') {
       return {
-        workspace: 'shop', setup: state.scene.setup ?? false, bundle: '9f2c41d7a0b3e5', refuses_all: state.scene.refuses === true, verifier_key: 'countersign.local/shop+0a1b2c3d+AQ==', space: { used: 71_303_168, quota: null, free: 9_663_676_416 }, entries: 48_213, views_behind: state.scene.behind ?? 0, checkpoint_size: 48_213, actions: {},
+        workspace: 'shop', setup: state.scene.setup ?? false, bundle: state.scene.refuses === true ? null : '9f2c41d7a0b3e5', refuses_all: state.scene.refuses === true, verifier_key: 'countersign.local/shop+0a1b2c3d+AQ==', space: { used: 71_303_168, quota: null, free: 9_663_676_416 }, entries: 48_213, views_behind: state.scene.behind ?? 0, checkpoint_size: 48_213, actions: {},
         verdicts_today: rows === 0 ? {} : { autonomous: 1157, approve: 41, never: 6 }, waiting: rows, oldest_waiting_at: rows === 0 ? null : state.start - 12 * MIN, next_expiry_at: rows === 0 ? null : state.start + 3 * MIN,
         handed_over: rows > 1 ? 4 : 0, attention: state.scene.refuses === true ? ['No policy is in force: every action is refused. Run `countersign apply DIR`.'] : rows > 1 ? ['Connector crm: 4 unknown outcomes since 09:12.', 'Policy file refunds.cedar has 1 warning.'] : [], version: '0.1.0', now: Date.now(),
       };

@@ -227,7 +227,7 @@ fn the_rules_of_words_notice_a_word() {
     let noticed = std::panic::catch_unwind(|| only_in(&["crates/connectors/src"], &["reqwest"], &[]));
     assert!(noticed.is_err());
     let stale = std::panic::catch_unwind(|| {
-        only_in(&["crates/kernel/src"], &["reqwest"], &["crates/kernel/src/id.rs"])
+        only_in(&["crates/kernel/src"], &["reqwest"], &["crates/kernel/src/id.rs"]);
     });
     assert!(stale.is_err());
 }

@@ -24,7 +24,7 @@ fn routes() -> BTreeMap<String, BTreeSet<String>> {
         for route in part.split(".route(").skip(1) {
             let mut quoted = route.split('"');
             let path = format!("{prefix}{}", quoted.nth(1).unwrap()).replace("{*", "{");
-            let handlers = route.split("\n").next().unwrap();
+            let handlers = route.lines().next().unwrap();
             let methods = ["get", "post", "delete", "put", "patch"].into_iter();
             let methods = methods.filter(|method| {
                 handlers.contains(&format!(" {method}(")) || handlers.contains(&format!(").{method}("))

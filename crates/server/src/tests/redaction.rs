@@ -18,7 +18,7 @@ fn files(world: &World) -> BTreeMap<String, String> {
                  [tools.refund.facts.card_length]\ntype = \"integer\"\nvalue = \".arguments.card | length\"\n\n\
                  [tools.refund.facts.cents]\ntype = \"integer\"\nvalue = \".arguments.amount + 90000\"\n\n";
     let shop = files.get_mut("connectors/shop.toml").unwrap();
-    *shop = shop.replace("[tools.wipe]", &format!("{}[tools.wipe]", facts));
+    *shop = shop.replace("[tools.wipe]", &format!("{facts}[tools.wipe]"));
     // The headline belongs to the tool's table, which ends where the facts begin.
     let (head, tail) = shop.split_once("headline = ").unwrap();
     let (line, rest) = tail.split_once('\n').unwrap();
