@@ -77,8 +77,8 @@ pub struct Story {
     pub reviewer: Reviewer,
     /// What happens before the last answer.
     pub meanwhile: Meanwhile,
-    /// What a person finds out about an outcome that only a person can settle; `None`: nobody looks.
-    pub person_finds: Option<bool>,
+    /// A person looks at what only a person can settle, and says what they find outside.
+    pub somebody_looks: bool,
     /// Once it is confirmed somebody wants it undone; the rules say this about that.
     pub undone: Option<&'static str>,
 }
@@ -97,7 +97,7 @@ impl Story {
             reads: vec![],
             reviewer: Reviewer::Approves,
             meanwhile: Meanwhile::Nothing,
-            person_finds: None,
+            somebody_looks: false,
             undone: None,
         }
     }
@@ -402,7 +402,7 @@ async fn visit(story: &Story, world: &World, engine: &Engine) -> Result<Action, 
     if let (Status::Waiting, Some(id)) = (proposed.status, &proposed.approval) {
         answer(story, world, engine, &proposed, id).await?;
     }
-    let action = followed(story, engine, proposed).await?;
+    let action = followed(story, world, engine, proposed).await?;
     if story.undone.is_some() && action.status == Status::Confirmed {
         let reverse = || {
             engine.reverse(
@@ -416,7 +416,7 @@ async fn visit(story: &Story, world: &World, engine: &Engine) -> Result<Action, 
             )
         };
         match patiently(reverse).await {
-            Ok(undoing) => drop(followed(story, engine, undoing).await?),
+            Ok(undoing) => drop(followed(story, world, engine, undoing).await?),
             Err(Error::Refused(Refusal::NotReversible { .. })) => {}
             Err(error) => return Err(error),
         }
@@ -492,17 +492,25 @@ async fn happen(story: &Story, world: &World, engine: &Engine, action: &Action) 
 }
 
 /// The action once it is settled, or only a person can go on and nobody does.
-async fn followed(story: &Story, engine: &Engine, mut action: Action) -> Result<Action, Error> {
+async fn followed(
+    story: &Story,
+    world: &World,
+    engine: &Engine,
+    mut action: Action,
+) -> Result<Action, Error> {
     for _ in 0..600 {
         action = engine.follow_action(&action.id, &agent(), Millis(1_000)).await?;
         if action.status.is_final() {
             break;
         }
         if action.handed_over {
-            let Some(applied) = story.person_finds else { break };
+            if !story.somebody_looks {
+                break;
+            }
             // It takes people a while.
             tokio::time::sleep(Duration::from_secs(15)).await;
             let person = "olga".parse().expect("a name");
+            let applied = world.crm.effects_of(story.key) > 0;
             let looked = || engine.resolve(&action.id, &person, applied, "I looked".to_owned());
             action = patiently(looked).await?;
         }

@@ -305,8 +305,7 @@ fn an_approved_action_whose_content_was_erased_ends() {
 #[test]
 fn a_person_settles_what_nothing_else_can() {
     for (found, fault) in [(true, Fault::CutAfter), (false, Fault::CutBefore)] {
-        let ending =
-            play(&Story { person_finds: Some(found), ..story("crm.wire", "alone", &[fault]) }, None, 1);
+        let ending = play(&Story { somebody_looks: true, ..story("crm.wire", "alone", &[fault]) }, None, 1);
         let expected = if found { Status::Confirmed } else { Status::Failed };
         assert_eq!((ending.action().status, ending.effects[0]), (expected, u32::from(found)));
     }
@@ -394,9 +393,8 @@ fn stories() -> Vec<Story> {
     for reads in [vec![ReadFault::Offline; 3], vec![ReadFault::Gone]] {
         all.push(Story { reads, ..once("alone") });
     }
-    for found in [true, false] {
-        let fault = if found { Fault::CutAfter } else { Fault::CutBefore };
-        all.push(Story { person_finds: Some(found), ..story("crm.wire", "alone", &[fault]) });
+    for fault in [Fault::CutAfter, Fault::CutBefore] {
+        all.push(Story { somebody_looks: true, ..story("crm.wire", "alone", &[fault]) });
     }
     for undone in ["alone", "never"] {
         for faults in [vec![], vec![Fault::None, Fault::CutAfter], vec![Fault::None, Fault::Refuses]] {
@@ -478,7 +476,7 @@ fn judge_stop(story: &Story, stop: Stop, whole: &Ending) {
         assert_eq!(mine, left, "the record is not as it is told: {what}");
     }
     // A stop may hide a refusal of the system, may cost an irreversible write its answer, and may use up what goes wrong
-    // with reads; a person may look after it and find something else. Else the end is the same.
+    // with reads. Else the end is the same.
     let excused = story.tool == "crm.wire"
         || story.faults.contains(&Fault::Refuses)
         || !story.reads.is_empty()

@@ -178,7 +178,7 @@ pub(super) fn pack(tool: &str, paid: &str, lies: &Lies) -> Pack {
         );
     }
     let mut written: Written = vec![];
-    for event in action::propose(&proposal, &ruling, &draft, NOW) {
+    for event in action::propose(&proposal, &ruling, &draft, None, NOW) {
         let payloads = match &event {
             Event::ActionProposed { .. } => vec![("arguments", plain.clone())],
             Event::ActionDecided(_) => decided.clone(),
@@ -200,8 +200,13 @@ pub(super) fn pack(tool: &str, paid: &str, lies: &Lies) -> Pack {
                 vec![],
             ));
             written.push((Event::ApprovalUsed { approval, action: action.clone() }, vec![]));
-            let intended =
-                Event::ActionIntended { action, attempt: 1, idempotency_key: None, reserves: vec![] };
+            let intended = Event::ActionIntended {
+                action,
+                attempt: 1,
+                idempotency_key: None,
+                reserves: vec![],
+                compensation: None,
+            };
             written.push((intended, vec![]));
         }
     }

@@ -153,7 +153,9 @@ fn compensations() {
         with("scale", "{by: 1}").replace("keyed", "irreversible"),
     ];
     let cases: Vec<(&str, &str, &str)> = cases.iter().map(|to| (CRM, note, to.as_str())).collect();
-    check(&cases, expect![[r#"
+    check(
+        &cases,
+        expect![[r#"
         connectors/crm.toml:34: error tool_unknown: there is no tool `crm.notes` (did you mean `crm.note`?)
         connectors/crm.toml:34: error compensation_reads: `crm.get_order` only reads, so it takes nothing back (name the tool that undoes it)
         connectors/crm.toml:34: error compensation_invalid: it gives `crm.scale` arguments that do not fit: `much` is not an argument (compare with its schema)
@@ -164,7 +166,8 @@ fn compensations() {
         connectors/crm.toml:30: warning no_look_up: an unknown outcome of `note` will wait for a person (add `[tools.note.lookup]`)
         connectors/crm.toml:30: warning no_look_up: an unknown outcome of `note` will wait for a person (add `[tools.note.lookup]`)
         connectors/crm.toml:34: error compensation_class: `note` is declared as nothing that can be taken back (class = "compensable")
-    "#]]);
+    "#]],
+    );
 }
 
 const KEPT: &str = "retention.toml";

@@ -199,11 +199,15 @@ impl Story {
             attempt: 1,
             idempotency_key: None,
             reserves: vec![count],
+            compensation: None,
         });
     }
 
     fn confirm(&mut self, action: &ActionId, settled_by: SettledBy) {
-        self.add_with(Event::ActionConfirmed { action: action.clone(), attempt: 1, settled_by }, &["output"]);
+        self.add_with(
+            Event::ActionConfirmed { action: action.clone(), attempt: 1, settled_by, output_invalid: false },
+            &["output"],
+        );
     }
 
     fn ask(&mut self, action: &ActionId) -> (ApprovalId, TimerId, Millis) {
@@ -250,6 +254,8 @@ impl Story {
                 idempotency: Some(digest(&format!("key {name}"))),
                 conflict_key: Some(digest("order 7")),
                 subject: digest("customer"),
+                reverses: None,
+                based_on: vec![],
             },
             &["arguments", "reason"],
         );
