@@ -38,11 +38,11 @@ class Agent(TypedDict):
 
 
 AgentRetention = TypedDict(
-    "AgentRetention",
+    'AgentRetention',
     {
-        "agent": str,
-        "class": str,
-        "days": int,
+        'agent': str,
+        'class': str,
+        'days': int,
     },
 )
 
@@ -1021,13 +1021,13 @@ class TimelineEntry(TypedDict):
 
 
 Tool = TypedDict(
-    "Tool",
+    'Tool',
     {
-        "class": str,
-        "description": str,
-        "id": str,
-        "input_schema": Any,
-        "manifest": str,
+        'class': str,
+        'description': str,
+        'id': str,
+        'input_schema': Any,
+        'manifest': str,
     },
 )
 
@@ -1048,45 +1048,45 @@ class YouMay(TypedDict):
 
 
 Action = TypedDict(
-    "Action",
+    'Action',
     {
-        "agent": str,
-        "approval": NotRequired[str | None],
-        "class": str,
-        "code": NotRequired[str | None],
-        "entry": int,
-        "failure": NotRequired[str | None],
-        "handed_over": bool,
-        "headline": str,
-        "id": str,
-        "message": str,
-        "output": NotRequired[Output | None],
-        "proposed_at": int,
-        "run": str,
-        "settled": bool,
-        "settled_at": NotRequired[int | None],
-        "settled_by": NotRequired[str | None],
-        "status": str,
-        "tool": str,
-        "verdict": NotRequired[str | None],
+        'agent': str,
+        'approval': NotRequired[str | None],
+        'class': str,
+        'code': NotRequired[str | None],
+        'entry': int,
+        'failure': NotRequired[str | None],
+        'handed_over': bool,
+        'headline': str,
+        'id': str,
+        'message': str,
+        'output': NotRequired[Output | None],
+        'proposed_at': int,
+        'run': str,
+        'settled': bool,
+        'settled_at': NotRequired[int | None],
+        'settled_by': NotRequired[str | None],
+        'status': str,
+        'tool': str,
+        'verdict': NotRequired[str | None],
     },
 )
 
 
 ApprovalPage = TypedDict(
-    "ApprovalPage",
+    'ApprovalPage',
     {
-        "agent": str,
-        "agent_says": NotRequired[str | None],
-        "arguments": Any,
-        "class": str,
-        "facts": list[Fact],
-        "headline": str,
-        "on_behalf_of": NotRequired[str | None],
-        "rules": list[Rule],
-        "run_title": NotRequired[str | None],
-        "tool": str,
-        "undo": str,
+        'agent': str,
+        'agent_says': NotRequired[str | None],
+        'arguments': Any,
+        'class': str,
+        'facts': list[Fact],
+        'headline': str,
+        'on_behalf_of': NotRequired[str | None],
+        'rules': list[Rule],
+        'run_title': NotRequired[str | None],
+        'tool': str,
+        'undo': str,
     },
 )
 
