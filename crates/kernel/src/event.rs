@@ -520,3 +520,110 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::lease::YieldWhy;
+
+    fn entry(event: Event) -> Entry {
+        let run = "run_000000yp100000000000000001".parse().unwrap();
+        Entry {
+            v: 1,
+            log: "shop".to_owned(),
+            seq: 7,
+            at: Millis(1_000),
+            run: Some(run),
+            actor: Actor::Server,
+            cause: None,
+            event,
+            commits: BTreeMap::new(),
+        }
+    }
+
+    /// Bytes are hashed and kept for ever: what stands here must never change.
+    #[test]
+    fn entries_of_durable_runs_keep_their_bytes() {
+        let run: RunId = "run_000000yp100000000000000001".parse().unwrap();
+        let started = |task: Option<&str>| Event::RunStarted {
+            run: run.clone(),
+            agent: "bot".parse().unwrap(),
+            agent_version: 1,
+            on_behalf_of: None,
+            conversation: None,
+            fingerprint: None,
+            task: task.map(|task| task.parse().unwrap()),
+            priority: task.map(|_| 7),
+            deadline: task.map(|_| Millis(9)),
+            parent: task.map(|_| run.clone()),
+        };
+        let key = Digest([1; 32]);
+        let timer: TimerId = "tmr_00000000010000000000000007".parse().unwrap();
+        let incident: IncidentId = "inc_00000000010000000000000007".parse().unwrap();
+        let events = [
+            started(None),
+            started(Some("refund")),
+            Event::RunDispatched {
+                run: run.clone(),
+                attempt: 2,
+                worker: "wrk_00000000010000000000000007".parse().unwrap(),
+            },
+            Event::RunYielded { run: run.clone(), attempt: 2, why: YieldWhy::Lapsed, tries: 1 },
+            Event::RunPaused { run: run.clone() },
+            Event::RunResumed { run: run.clone() },
+            Event::WaitOpened {
+                run: run.clone(),
+                key,
+                input: key,
+                mode: Mode::Any,
+                on: vec![
+                    Condition::Signal(key),
+                    Condition::At(Millis(5)),
+                    Condition::Action("act_000000yppw0000000000000002".parse().unwrap()),
+                    Condition::Run(run.clone()),
+                ],
+                timer: Some(Alarm { id: timer.clone(), due: Millis(5) }),
+            },
+            Event::WaitMet { run: run.clone(), key, by: vec![0, 2] },
+            Event::SignalReceived { run: run.clone(), name: key, signal: Some(key), fingerprint: Some(key) },
+            Event::IncidentOpened {
+                incident: incident.clone(),
+                cause: incident::Cause::RunFailing,
+                agent: "bot".parse().unwrap(),
+                run: Some(run.clone()),
+                owner: "olga".parse().unwrap(),
+            },
+            Event::IncidentAcknowledged { incident: incident.clone(), by: Actor::Operator },
+            Event::IncidentResolved { incident, by: Actor::Operator },
+            Event::TimerSet { timer, due: Millis(5), purpose: Purpose::Wake { run: run.clone(), wait: key } },
+        ];
+        let mut text = String::new();
+        for event in events {
+            let bytes = entry(event).encode();
+            let whole = String::from_utf8(bytes.clone()).unwrap().replace(&"01".repeat(32), "DIGEST");
+            assert_eq!(Entry::decode(&bytes).unwrap().encode(), bytes);
+            text.push_str(&whole.replace(
+                ",\"log\":\"shop\",\"run\":\"run_000000yp100000000000000001\",\"seq\":7,\"v\":1",
+                "",
+            ));
+            text.push('\n');
+        }
+        expect![[r#"
+            {"actor":"server","at":1000,"body":{"agent":"bot","agent_version":1,"run":"run_000000yp100000000000000001"},"kind":"run.started"}
+            {"actor":"server","at":1000,"body":{"agent":"bot","agent_version":1,"deadline":9,"parent":"run_000000yp100000000000000001","priority":7,"run":"run_000000yp100000000000000001","task":"refund"},"kind":"run.started"}
+            {"actor":"server","at":1000,"body":{"attempt":2,"run":"run_000000yp100000000000000001","worker":"wrk_00000000010000000000000007"},"kind":"run.dispatched"}
+            {"actor":"server","at":1000,"body":{"attempt":2,"run":"run_000000yp100000000000000001","tries":1,"why":"lapsed"},"kind":"run.yielded"}
+            {"actor":"server","at":1000,"body":{"run":"run_000000yp100000000000000001"},"kind":"run.paused"}
+            {"actor":"server","at":1000,"body":{"run":"run_000000yp100000000000000001"},"kind":"run.resumed"}
+            {"actor":"server","at":1000,"body":{"input":"DIGEST","key":"DIGEST","mode":"any","on":[{"signal":"DIGEST"},{"at":5},{"action":"act_000000yppw0000000000000002"},{"run":"run_000000yp100000000000000001"}],"run":"run_000000yp100000000000000001","timer":{"due":5,"id":"tmr_00000000010000000000000007"}},"kind":"wait.opened"}
+            {"actor":"server","at":1000,"body":{"by":[0,2],"key":"DIGEST","run":"run_000000yp100000000000000001"},"kind":"wait.met"}
+            {"actor":"server","at":1000,"body":{"fingerprint":"DIGEST","name":"DIGEST","run":"run_000000yp100000000000000001","signal":"DIGEST"},"kind":"signal.received"}
+            {"actor":"server","at":1000,"body":{"agent":"bot","cause":"run_failing","incident":"inc_00000000010000000000000007","owner":"olga","run":"run_000000yp100000000000000001"},"kind":"incident.opened"}
+            {"actor":"server","at":1000,"body":{"by":"operator","incident":"inc_00000000010000000000000007"},"kind":"incident.acknowledged"}
+            {"actor":"server","at":1000,"body":{"by":"operator","incident":"inc_00000000010000000000000007"},"kind":"incident.resolved"}
+            {"actor":"server","at":1000,"body":{"due":5,"purpose":{"do":"wake","run":"run_000000yp100000000000000001","wait":"DIGEST"},"timer":"tmr_00000000010000000000000007"},"kind":"timer.set"}
+        "#]].assert_eq(&text);
+    }
+}

@@ -75,9 +75,8 @@ impl Right {
             Self::See | Self::SeeWorkspace | Self::Act | Self::Answer | Self::Invite => None,
             Self::Audit => Some(&["auditor", "governor", "admin"]),
             Self::Resolve => Some(&["owner"]),
-            Self::Steer => Some(&["owner", "governor", "admin"]),
             Self::Publish => Some(&["governor"]),
-            Self::Connect => Some(&["owner", "governor", "admin"]),
+            Self::Connect | Self::Steer => Some(&["owner", "governor", "admin"]),
             Self::Keys => Some(&["admin"]),
             Self::Erase => Some(&["admin", "governor"]),
         }

@@ -50,7 +50,7 @@ impl Worker {
     }
 
     async fn next(&mut self) -> Message {
-        let next = tokio::time::timeout(Duration::from_secs(60), self.socket.next()).await;
+        let next = tokio::time::timeout(Duration::from_mins(1), self.socket.next()).await;
         next.expect("an answer in time").expect("an open connection").unwrap()
     }
 
@@ -84,7 +84,7 @@ impl Worker {
     /// Code of the frame that closes the connection.
     async fn closed(&mut self) -> u16 {
         loop {
-            match tokio::time::timeout(Duration::from_secs(60), self.socket.next()).await.unwrap() {
+            match tokio::time::timeout(Duration::from_mins(1), self.socket.next()).await.unwrap() {
                 Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return 0,
