@@ -60,7 +60,7 @@ class Answered(TypedDict):
     """
     The moment that came.
     """
-    error: NotRequired[dict[str, Any] | None]
+    error: NotRequired[Any]
     """
     Why the run failed.
     """
@@ -76,7 +76,7 @@ class Answered(TypedDict):
     """
     How the action or the run ended.
     """
-    value: NotRequired[dict[str, Any] | None]
+    value: NotRequired[Any]
     """
     Its value, or the result of the run; absent where it was erased.
     """
@@ -278,7 +278,7 @@ class FinishRun(TypedDict):
     `POST /v1/runs/{run}/finish`: ends a run.
     """
 
-    error: NotRequired[dict[str, Any] | None]
+    error: NotRequired[Any]
     """
     Why it did not, where it is not; any JSON.
     """
@@ -286,7 +286,7 @@ class FinishRun(TypedDict):
     """
     `done`, `failed` or `cancelled`
     """
-    result: NotRequired[dict[str, Any] | None]
+    result: NotRequired[Any]
     """
     What it brought, where it is done; any JSON.
     """
@@ -363,7 +363,7 @@ class Incident(TypedDict):
     """
     `run_failing`: attempts at a run failed again and again; it is parked until the incident is resolved.
     """
-    error: NotRequired[dict[str, Any] | None]
+    error: NotRequired[Any]
     """
     What went wrong last; absent where it was erased.
     """
@@ -530,7 +530,7 @@ class NewStep(TypedDict):
     A step that was done.
     """
 
-    error: NotRequired[dict[str, Any] | None]
+    error: NotRequired[Any]
     """
     Why it failed for good; another try would not mend it.
     """
@@ -547,7 +547,7 @@ class NewStep(TypedDict):
     `task`, `context` (something read that the run relies on), `think` (a model's answer), `decide` (a choice with its
     reasons). What changes the world is an action.
     """
-    result: NotRequired[dict[str, Any] | None]
+    result: NotRequired[Any]
     """
     What it brought; any JSON. Left out where it failed.
     """
@@ -933,7 +933,7 @@ class Run(TypedDict):
     """
     By when it must have ended, in milliseconds since 1970.
     """
-    error: NotRequired[dict[str, Any] | None]
+    error: NotRequired[Any]
     """
     Why it failed, or its last attempt did; of one run, not in lists.
     """
@@ -949,7 +949,7 @@ class Run(TypedDict):
     """
     The incident that holds it up.
     """
-    input: NotRequired[dict[str, Any] | None]
+    input: NotRequired[Any]
     """
     What it began with; of one run, not in lists.
     """
@@ -974,7 +974,7 @@ class Run(TypedDict):
     """
     0 to 9, 9 first.
     """
-    result: NotRequired[dict[str, Any] | None]
+    result: NotRequired[Any]
     """
     What it brought; of one run, not in lists.
     """
@@ -1017,7 +1017,7 @@ class SendSignal(TypedDict):
     """
     Its name, 1 to 200 bytes.
     """
-    value: NotRequired[dict[str, Any]]
+    value: NotRequired[Any]
     """
     Its value; any JSON.
     """
@@ -1070,7 +1070,7 @@ class StartRun(TypedDict):
     """
     By when it must have ended, in milliseconds since 1970; then it is ended as failed.
     """
-    input: NotRequired[dict[str, Any] | None]
+    input: NotRequired[Any]
     """
     What the run begins with; any JSON. Sealed with the run's data key.
     """
@@ -1185,7 +1185,7 @@ class Step(TypedDict):
     """
     Its entry in the log.
     """
-    error: NotRequired[dict[str, Any] | None]
+    error: NotRequired[Any]
     """
     Why it failed.
     """
@@ -1205,7 +1205,7 @@ class Step(TypedDict):
     """
     `done`, `failed`
     """
-    result: NotRequired[dict[str, Any] | None]
+    result: NotRequired[Any]
     """
     What it brought; absent where it failed, or was erased.
     """
