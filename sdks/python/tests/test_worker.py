@@ -71,7 +71,7 @@ async def test_a_waiting_run_has_no_worker_and_goes_on_where_it_was(server: Fake
 
     @task("refund")
     async def refund(run: AsyncRun, given: Any) -> str:
-        begun.append(run.wire["attempt"])  # type: ignore[typeddict-item]
+        begun.append(run.wire["attempt"])
         await run.step("load", lambda: loads.append(1))
         action = await run.action("mail.send", to="everybody", key="mail")
         await run.wait("pause", after(3600))
@@ -177,7 +177,7 @@ async def test_a_worker_past_its_lease_is_refused_and_leaves_the_run(server: Fak
 
     @task("stalled")
     async def stalled(run: AsyncRun, given: Any) -> str:
-        if run.wire["attempt"] == 1:  # type: ignore[typeddict-item]
+        if run.wire["attempt"] == 1:
             await go.wait()
             try:
                 await run.step("late", lambda: "by the first")
@@ -360,7 +360,7 @@ async def test_over_a_real_socket_through_cuts_and_an_outage(server: FakeServer)
 
     @task("long")
     async def long(run: AsyncRun, given: Any) -> str:
-        begun.append(run.wire["attempt"])  # type: ignore[typeddict-item]
+        begun.append(run.wire["attempt"])
         await run.step("first", lambda: 1)
         for number in range(20):
             await asyncio.sleep(0.02)
