@@ -6,6 +6,7 @@
 
 mod action; // propose, follow, explain
 mod approval; // the inbox
+mod brief; // what whoever takes a run up must know
 mod error; // problem details (RFC 9457)
 mod incident; // what a person must look at
 mod reconcile; // after a restore to a point in the past
@@ -21,6 +22,7 @@ mod workspace; // apply, agents, connectors, policies, keys, status
 
 pub use action::*;
 pub use approval::*;
+pub use brief::*;
 pub use error::*;
 pub use incident::*;
 pub use reconcile::*;

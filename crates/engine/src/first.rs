@@ -56,7 +56,8 @@ impl FirstOrder {
         match &self.proposal.reverses {
             // A lease may have run out while facts were fetched.
             None => {
-                state::with_run(desk.table(), &self.proposal.run, |run| run.fenced(self.attempt)).transpose()?;
+                state::with_run(desk.table(), &self.proposal.run, |run| run.fenced(self.attempt))
+                    .transpose()?;
             }
             Some(original) => {
                 let original = found(desk.table(), original)?;

@@ -32,6 +32,7 @@ use crate::routes;
         routes::get_incident,
         routes::acknowledge_incident,
         routes::resolve_incident,
+        routes::get_brief,
         routes::record_steps,
         routes::list_steps,
         routes::save_checkpoint,
@@ -98,8 +99,10 @@ pub fn openapi_json() -> &'static str {
 }
 
 /// Groups of operations, by the first word of their path after `/v1`: what generators of clients make modules of.
-const TAGS: [(&str, &str, &[&str]); 9] = [
+const TAGS: [(&str, &str, &[&str]); 11] = [
     ("runs", "Runs of agents, and their steps.", &["runs"]),
+    ("incidents", "What went wrong and a person must look at.", &["incidents"]),
+    ("threads", "What programs keep between their steps.", &["threads", "checkpoints"]),
     ("actions", "Actions: proposed, decided, explained, settled.", &["actions"]),
     ("approvals", "Requests for a countersignature, and the answers of people.", &["approvals"]),
     (

@@ -2,6 +2,7 @@
 
 mod actions; // propose, follow, explain, withdraw, reverse, resolve
 mod approvals; // the inbox
+mod briefs; // what whoever takes a run up must know
 mod bundle; // apply, files in force, rules, agents
 mod connectors; // connectors and their test
 mod docs; // OpenAPI and the pages of errors
@@ -24,9 +25,9 @@ mod threads; // what programs keep between their steps
 mod waits; // waits and signals
 
 pub(crate) use {
-    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, health::*,
-    incidents::*, keys::*, log::*, me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*,
-    subjects::*, threads::*, waits::*,
+    actions::*, approvals::*, briefs::*, bundle::*, connectors::*, entries::*, events::*, evidence::*,
+    health::*, incidents::*, keys::*, log::*, me::*, receipts::*, reconcile::*, retention::*, runs::*,
+    status::*, steps::*, subjects::*, threads::*, waits::*,
 };
 
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/incidents/{incident}/acknowledge", post(incidents::acknowledge_incident))
         .route("/incidents/{incident}/resolve", post(incidents::resolve_incident))
         .route("/work", get(work::work))
+        .route("/runs/{run}/brief", get(briefs::get_brief))
         .route("/runs/{run}/steps", post(steps::record_steps).get(steps::list_steps))
         .route("/runs/{run}/actions", post(actions::propose).get(actions::list_run_actions))
         .route("/checkpoints", post(threads::save_checkpoint))

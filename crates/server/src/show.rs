@@ -2,6 +2,7 @@
 
 mod action; // an action, with the sentence for its agent
 mod approval; // a request for a countersignature, with its page
+mod brief; // what whoever takes a run up must know
 mod connector; // connectors and their health
 mod evidence; // an action packed for those who were not there
 mod explain; // the whole decision
@@ -15,6 +16,7 @@ mod words; // what to tell an agent
 
 pub(crate) use action::{Reader, action, action_now};
 pub(crate) use approval::approval;
+pub(crate) use brief::brief;
 pub(crate) use connector::{connectors, tools};
 pub(crate) use evidence::evidence;
 pub(crate) use explain::{checkpoint_size, explain};

@@ -122,7 +122,7 @@ async fn live(life: Life, stop: Option<Stop>, seed: u64) -> End {
         }
     };
     let effects = world.crm.effects().get("order-1").copied().unwrap_or(0);
-    assert_eq!(world.crm.unannounced(), Vec::<String>::new(), "a write left without a durable intent");
+    assert_eq!(world.crm.trespasses(), Vec::<String>::new(), "a write left without a durable intent");
     End { run, effects, entries: world.disk.entries(), appends: world.disk.appends(), stopped }
 }
 
@@ -234,6 +234,7 @@ async fn program(engine: &Engine, run: &RunId, attempt: u64, flaws: &AtomicU32) 
             arguments: json!({ "record": "order-1", "level": "gate", "amount": 100 }),
             reason: None,
             idempotency: Some("refund".to_owned()),
+            based_on: vec![],
             repeat: false,
             wait: Millis(0),
         })

@@ -341,6 +341,7 @@ fn of_several_conditions_the_first_wins_and_what_lost_is_taken_back() {
                 arguments: json!({ "record": "order-1", "level": "gate", "amount": 1 }),
                 reason: None,
                 idempotency: Some("x".to_owned()),
+                based_on: vec![],
                 repeat: false,
                 wait: Millis(0),
             })
@@ -387,6 +388,7 @@ fn a_cancelled_run_takes_its_children_and_its_requests_with_it() {
                 arguments: json!({ "record": "order-1", "level": "gate", "amount": 1 }),
                 reason: None,
                 idempotency: Some("x".to_owned()),
+                based_on: vec![],
                 repeat: false,
                 wait: Millis(0),
             })

@@ -16,7 +16,7 @@ use kernel::clock::Millis;
 use kernel::event::{Entry, Event};
 use kernel::id::{ApprovalId, RunId};
 use kernel::refusal::Refusal;
-use kernel::state::{self, Agent, Noun, Row, RowKey, Table};
+use kernel::state::{self, Agent, Noun, Row, RowKey};
 use serde_json::json;
 
 use crate::chance::{Dice, Virtual};

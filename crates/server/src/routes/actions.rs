@@ -65,7 +65,7 @@ pub(crate) async fn propose(
 }
 
 /// What rules redact is hidden from everybody but the agent itself.
-fn reader(caller: &Caller) -> show::Reader {
+pub(super) fn reader(caller: &Caller) -> show::Reader {
     if caller.agent().is_some() { show::Reader::Agent } else { show::Reader::Person }
 }
 
