@@ -116,7 +116,7 @@ async fn phase(engine: &Engine, run: &RunId) -> Option<Phase> {
 }
 
 async fn given(joined: &mut Joined) -> (RunId, u64) {
-    let order = tokio::time::timeout(Duration::from_secs(3_600), joined.orders.recv()).await;
+    let order = tokio::time::timeout(Duration::from_hours(1), joined.orders.recv()).await;
     match order.expect("a run is given").expect("the engine lives") {
         Order::Run { run, attempt } => (run, attempt),
         Order::Stop { run, why } => panic!("told to stop {run}: {why:?}"),
@@ -194,7 +194,7 @@ fn a_worker_comes_back_for_its_runs_also_after_a_restart() {
         let mut join = offer(&["refund"], 2);
         join.resume = vec![(id.clone(), attempt), (id.clone(), attempt + 1)];
         let mut worker = engine.join_work(join).await.unwrap();
-        assert_eq!(worker.lost, [id.clone()], "the attempt that there never was");
+        assert_eq!(worker.lost, std::slice::from_ref(&id), "the attempt that there never was");
         nothing(&mut worker).await;
         engine.finish_run(finish(&id, Some(attempt), RunOutcome::Done)).await.unwrap();
     });
