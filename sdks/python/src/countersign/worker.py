@@ -356,21 +356,22 @@ class Worker:
 
     async def _listen(self, line: Line, stopped: asyncio.Future[Any]) -> None:
         beat = asyncio.ensure_future(self._beat(line))
+        reading = asyncio.ensure_future(self._read(line))
         try:
-            while True:
-                incoming = asyncio.ensure_future(line.recv())
-                await asyncio.wait({incoming, beat, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if incoming.done():
-                    self._take(_parsed(incoming.result()))
-                    continue
-                incoming.cancel()
-                if stopped.done():
-                    await self._give_back(line)
-                    return
+            await asyncio.wait({reading, beat, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+            elif stopped.done():
+                await self._give_back(line)
+            else:
                 beat.result()
-                raise Unreachable("the heart stopped")
         finally:
             beat.cancel()
+            reading.cancel()
+
+    async def _read(self, line: Line) -> None:
+        while True:
+            self._take(_parsed(await line.recv()))
 
     async def _beat(self, line: Line) -> None:
         while True:

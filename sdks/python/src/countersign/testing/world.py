@@ -180,7 +180,7 @@ class World:
 
     def open_run(self, identity: str, attempt: int | None = None) -> FakeRun:
         run = self.run(identity)
-        if attempt is not None and (run.wire["attempt"] != attempt or run.wire["phase"] != "working"):
+        if attempt is not None and (run.wire["attempt"] != attempt or run.wire.get("phase") != "working"):
             raise Problem(409, "lease_lost", f"attempt {attempt} of the run `{identity}` is not the current one")
         if not run.open:
             raise Problem(409, "run_finished", f"the run `{identity}` has ended ({run.wire['status']})", "start a new run")
@@ -202,11 +202,14 @@ class World:
         }
 
     def finish(self, identity: str, end: Mapping[str, Any], attempt: int | None = None) -> dict[str, Any]:
-        run = self.run(identity) if attempt is None else self.open_run(identity, attempt)
+        run = self.run(identity)
         outcome = end.get("outcome")
         if outcome not in ("done", "failed", "cancelled"):
             raise invalid("this is no outcome of a run")
         if run.open:
+            if attempt is not None or (run.wire.get("task") and outcome != "cancelled"):
+                # A run that workers do is ended by the one that has it.
+                self.open_run(identity, attempt if attempt is not None else 0)
             run.wire.update(status=outcome, finished_at=self.now)
             run.wire.pop("phase", None)
             for member in ("result", "error"):
