@@ -522,12 +522,11 @@ pub(crate) fn apply_removed(table: &mut dyn Table, id: &Digest, checkpoints: &[D
     let Some(mut thread) = thread(table, id) else { return };
     for key in checkpoints {
         let Some(row) = read(table, &thread, id, key) else { continue };
-        match &row.newer {
-            Some(newer) => change(table, &thread, id, newer, |next| next.older = row.older),
-            None => {
-                let namespace = RowKey::new(Noun::Namespace, thread.row_id(id, &row.namespace));
-                table.put(namespace, row.older.map(Row::Namespace));
-            }
+        if let Some(newer) = &row.newer {
+            change(table, &thread, id, newer, |next| next.older = row.older);
+        } else {
+            let namespace = RowKey::new(Noun::Namespace, thread.row_id(id, &row.namespace));
+            table.put(namespace, row.older.map(Row::Namespace));
         }
         if let Some(older) = &row.older {
             change(table, &thread, id, older, |before| before.newer = row.newer);

@@ -43,7 +43,7 @@ trait With {
 }
 
 impl With for Value {
-    fn with(mut self, member: &str, value: impl Into<Value>) -> Value {
+    fn with(mut self, member: &str, value: impl Into<Self>) -> Self {
         self[member] = value.into();
         self
     }
@@ -138,7 +138,8 @@ async fn lists_go_newest_first_and_are_filtered() {
     let world = World::shop().await;
     let agent = world.agent().await;
     let numbered = |thread: &str, number: usize| {
-        let filter = json!({ "step": number, "source": if number % 2 == 0 { "input" } else { "loop" } });
+        let filter =
+            json!({ "step": number, "source": if number.is_multiple_of(2) { "input" } else { "loop" } });
         let parent = (number > 0).then(|| format!("{:02}", number - 1));
         checkpoint(thread, &format!("{number:02}"), parent.as_deref(), &["log=x"])
             .with("filter", filter)
