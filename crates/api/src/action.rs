@@ -34,6 +34,7 @@ pub struct BasedOn {
 }
 
 /// An action. Also the handle: ask for it again by its id.
+#[expect(clippy::struct_excessive_bools, reason = "each of them is a word of the wire")]
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Action {
     /// `act_…`

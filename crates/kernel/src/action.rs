@@ -531,7 +531,7 @@ impl Action {
 
     /// Whether its effect may be taken back now: it happened, how is on record, and nobody is at it already (`before` is
     /// the action that was last to do so).
-    pub fn may_be_reversed(&self, before: Option<&Action>) -> Result<(), Refusal> {
+    pub fn may_be_reversed(&self, before: Option<&Self>) -> Result<(), Refusal> {
         let no = |why: &str| Err(Refusal::NotReversible { action: self.id.clone(), why: why.to_owned() });
         match (self.status, self.compensation) {
             (Status::Compensated, _) => return no("it was taken back already"),

@@ -458,7 +458,7 @@ fn judge_stop(story: &Story, stop: Stop, whole: &Ending) {
     match status {
         Status::Confirmed if story.tool == "crm.read" => assert_eq!(effects, 0, "{what}"),
         Status::Confirmed | Status::Compensated => {
-            assert_eq!(effects, 1, "confirmed without an effect: {what}")
+            assert_eq!(effects, 1, "confirmed without an effect: {what}");
         }
         // Only a person can tell; that somebody must is on record.
         Status::Unknown => assert!(ending.action().handed_over, "an unknown without an owner: {what}"),
