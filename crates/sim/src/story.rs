@@ -269,6 +269,8 @@ async fn live_in(world: &World, stories: &[Story], stop: Option<Stop>) -> Ending
     let stopped = disk.stopped();
     let actions = match outcome {
         Some(Ok(actions)) if !stopped => actions,
+        // A start would hide what the process had forgotten.
+        None if stop.is_none() => panic!("the story does not end: {stories:?}"),
         _ => {
             let process = disk.boot(None);
             visit_all(stories, world, process).await.expect("a process that is not stopped serves")
