@@ -7,6 +7,7 @@
 mod action; // propose, follow, explain
 mod approval; // the inbox
 mod error; // problem details (RFC 9457)
+mod incident; // what a person must look at
 mod reconcile; // after a restore to a point in the past
 mod retention; // how long runs are kept
 mod run; // runs
@@ -14,11 +15,14 @@ mod step; // steps of a run
 mod subject; // erasing and legal holds
 mod thread; // what a program keeps between its steps
 mod visible; // text for people, with nothing hidden in it
+mod wait; // waits and signals
+mod work; // what workers and the server say to each other
 mod workspace; // apply, agents, connectors, policies, keys, status
 
 pub use action::*;
 pub use approval::*;
 pub use error::*;
+pub use incident::*;
 pub use reconcile::*;
 pub use retention::*;
 pub use run::*;
@@ -26,4 +30,6 @@ pub use step::*;
 pub use subject::*;
 pub use thread::*;
 pub use visible::{visible, visible_value};
+pub use wait::*;
+pub use work::*;
 pub use workspace::*;

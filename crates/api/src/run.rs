@@ -1,6 +1,7 @@
 //! Runs on the wire.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// `POST /v1/runs`: starts a run.
@@ -19,6 +20,23 @@ pub struct StartRun {
     /// The conversation or ticket that it serves: the same one gives the same run again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
+    /// What the agent's workers are to do: the server gives the run to one of them, and to another one when that fails.
+    /// Without it, whoever starts the run drives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// What the run begins with; any JSON. Sealed with the run's data key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub input: Option<Value>,
+    /// 0 to 9, 9 first; 5 where nothing is said. For runs with a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// By when it must have ended, in milliseconds since 1970; then it is ended as failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<i64>,
+    /// The run that starts it. It is cancelled with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 /// A run.
@@ -36,6 +54,40 @@ pub struct Run {
     pub on_behalf_of: Option<String>,
     /// `open`, `done`, `failed`, `cancelled`
     pub status: String,
+    /// What an open run does: `attached` (whoever started it drives it), `ready`, `working`, `waiting`, `paused`, `parked`,
+    /// `retrying`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// What workers are to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// How often it was given to a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u64>,
+    /// 0 to 9, 9 first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// By when it must have ended, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<i64>,
+    /// The run that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The incident that holds it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+    /// What it began with; of one run, not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub input: Option<Value>,
+    /// What it brought; of one run, not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub result: Option<Value>,
+    /// Why it failed, or its last attempt did; of one run, not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub error: Option<Value>,
     /// Milliseconds since 1970.
     pub started_at: i64,
     /// When it ended.
@@ -58,6 +110,23 @@ pub struct Run {
 pub struct FinishRun {
     /// `done`, `failed` or `cancelled`
     pub outcome: String,
+    /// What it brought, where it is done; any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub result: Option<Value>,
+    /// Why it did not, where it is not; any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub error: Option<Value>,
+}
+
+/// `POST /v1/runs/{run}/pause` and `/resume`, and what is done about incidents.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reasoned {
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// One page of a list, newest first.

@@ -63,8 +63,13 @@ pub(crate) enum Command {
     Lint(Lint),
     /// Show the state of the workspace
     Status,
-    /// List runs
+    /// List runs, look at one, hold it, let it go on, cancel it
     Runs(Runs),
+    /// Tell a run something; it is kept until the run reads it
+    Signal(Signal),
+    /// Look at incidents, take them, say that they are over
+    #[command(subcommand)]
+    Incidents(Incidents),
     /// List actions
     Actions(Actions),
     /// Look at requests for a countersignature and answer them
@@ -188,16 +193,106 @@ pub(crate) struct Lint {
 
 /// `runs`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Runs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunsDo>,
     /// Only of this agent
     #[arg(long)]
     pub(crate) agent: Option<String>,
     /// Only with this status: open, done, failed, cancelled
     #[arg(long)]
     pub(crate) status: Option<String>,
+    /// Only open ones that do this: attached, ready, working, waiting, paused, parked, retrying
+    #[arg(long)]
+    pub(crate) phase: Option<String>,
     /// How many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) limit: u16,
+}
+
+/// What to do about one run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsDo {
+    /// Show a run: what it does, what it began with and brought
+    Show {
+        /// `run_…`
+        run: String,
+    },
+    /// Hold a run: no worker gets it, and it takes no new steps and actions
+    Pause {
+        /// `run_…`
+        run: String,
+        /// Why; kept sealed beside the entry
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let a run go on
+    Resume {
+        /// `run_…`
+        run: String,
+        /// Why; kept sealed beside the entry
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// End a run, the open runs that it started, and what people were asked for it
+    Cancel {
+        /// `run_…`
+        run: String,
+        /// Why; kept sealed beside the entry
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+/// `signal`
+#[derive(Debug, Args)]
+pub(crate) struct Signal {
+    /// `run_…`
+    pub(crate) run: String,
+    /// Name of the signal
+    pub(crate) name: String,
+    /// Its value, as JSON
+    #[arg(long, value_name = "JSON", default_value = "null")]
+    pub(crate) value: String,
+    /// The same key is the same signal: for scripts that may send it twice
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+/// What to do about incidents.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Incidents {
+    /// List incidents, newest first
+    List {
+        /// Only with this status: open, acknowledged, resolved
+        #[arg(long)]
+        status: Option<String>,
+        /// How many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: u16,
+    },
+    /// Show an incident
+    Show {
+        /// `inc_…`
+        incident: String,
+    },
+    /// Take an incident: others see that somebody looks at it
+    Acknowledge {
+        /// `inc_…`
+        incident: String,
+        /// Why; kept sealed beside the entry
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Say that an incident is over: what it held up goes on
+    Resolve {
+        /// `inc_…`
+        incident: String,
+        /// Why; kept sealed beside the entry
+        #[arg(long)]
+        reason: Option<String>,
+    },
 }
 
 /// `actions`

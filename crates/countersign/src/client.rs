@@ -98,6 +98,20 @@ impl Client {
         read(path, &text)
     }
 
+    /// `POST path` with a key: the same one is the same request.
+    pub(crate) async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        let key = HeaderValue::from_str(key)
+            .map_err(|_| Failure::usage("the idempotency key holds characters that no key has"))?;
+        let body = Some(serde_json::to_vec(body)?);
+        let sent = self.exchange_keyed(Method::POST, path, body, ANSWER_BYTES_MAX, Some(key)).await?;
+        read(path, &text_of(sent)?)
+    }
+
     /// `GET path` as bytes; [`Gone`] where there is nothing.
     pub(crate) async fn bytes(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>> {
         let (status, bytes) = self.exchange(Method::GET, path, None, bytes_max).await?;
@@ -112,9 +126,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<String> {
-        let (status, bytes) = self.exchange(method, path, body, ANSWER_BYTES_MAX).await?;
-        let text = String::from_utf8(bytes).context("the answer is not text")?;
-        if status.is_success() { Ok(text) } else { Err(refusal(status, &text).into()) }
+        text_of(self.exchange(method, path, body, ANSWER_BYTES_MAX).await?)
     }
 
     async fn exchange(
@@ -124,6 +136,17 @@ impl Client {
         body: Option<Vec<u8>>,
         bytes_max: usize,
     ) -> Result<(StatusCode, Vec<u8>)> {
+        self.exchange_keyed(method, path, body, bytes_max, None).await
+    }
+
+    async fn exchange_keyed(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        bytes_max: usize,
+        idempotency: Option<HeaderValue>,
+    ) -> Result<(StatusCode, Vec<u8>)> {
         let mut request = self.http.request(method, format!("{}{path}", self.target.url));
         request = request.header(ACCEPT, "application/json");
         if let Some(key) = &self.target.key {
@@ -131,6 +154,9 @@ impl Client {
                 .map_err(|_| Failure::usage("the key holds characters that no key has"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(key) = idempotency {
+            request = request.header("idempotency-key", key);
         }
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
@@ -188,6 +214,12 @@ fn read<T: DeserializeOwned>(path: &str, text: &str) -> Result<T> {
 }
 
 /// Text as one path segment or query value.
+/// The text of an answer, or why there is none.
+fn text_of((status, bytes): (StatusCode, Vec<u8>)) -> Result<String> {
+    let text = String::from_utf8(bytes).context("the answer is not text")?;
+    if status.is_success() { Ok(text) } else { Err(refusal(status, &text).into()) }
+}
+
 pub(crate) fn encode(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes().fold(String::new(), |mut out, byte| {

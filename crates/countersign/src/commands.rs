@@ -12,6 +12,7 @@ mod evidence;
 mod explain;
 mod export; // the published log as files
 mod folder; // reads a workspace folder
+mod incidents;
 mod keys;
 mod lint;
 mod published; // a log, as seen from outside
@@ -22,6 +23,7 @@ mod restore;
 mod retention;
 mod runs;
 mod serve;
+mod signal;
 mod status;
 mod subject;
 mod successors; // from a trusted key to the next one
@@ -48,6 +50,8 @@ pub(crate) fn run(cli: Cli, out: &Out) -> Result<()> {
         Command::Lint(args) => lint::run(&args, out),
         Command::Status => wait(status::run(&global, out)),
         Command::Runs(args) => wait(runs::run(&global, args, out)),
+        Command::Signal(args) => wait(signal::run(&global, args, out)),
+        Command::Incidents(command) => wait(incidents::run(&global, command, out)),
         Command::Actions(args) => wait(actions::run(&global, args, out)),
         Command::Approvals(command) => wait(approvals::run(&global, command, out)),
         Command::Explain(args) => wait(explain::run(&global, args, out)),

@@ -158,7 +158,7 @@ impl Engine {
     }
 }
 
-fn check_reason(reason: Option<&str>) -> Result<(), Error> {
+pub(crate) fn check_reason(reason: Option<&str>) -> Result<(), Error> {
     match reason {
         Some(text) if text.trim().is_empty() => {
             Err(Refusal::Invalid("the reason is empty".to_owned()).into())

@@ -1,5 +1,6 @@
 //! What one command may do inside the owner: read rows, ask the judge, write one append.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +12,13 @@ use kernel::event::{ENTRY_BYTES_MAX, Entry, Event};
 use kernel::id::{RunId, WorkspaceId};
 use kernel::judge::Judge;
 use kernel::state::{self, Table};
-use kernel::timer::{Purpose, Timer};
+use kernel::timer::Purpose;
 
 use crate::book::Book;
 use crate::error::Error;
+use crate::follow_up::{Moved, Note};
+use crate::leases::Leases;
 use crate::payload::{Payloads, Sealed};
-use crate::timers::Timers;
 
 /// Payloads of one event, by the name under which the entry commits to them.
 pub(crate) type Named = Vec<(String, Sealed)>;
@@ -32,12 +34,18 @@ pub(crate) struct Desk {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Moment of the command under way; never goes back.
     pub(crate) now: Millis,
+    /// The steady clock at that moment: by it leases run out.
+    pub(crate) steady: Millis,
     /// Entries of the commands since the last hand-over to the journal.
     pub(crate) batch: Vec<NewEntry>,
     /// Their bytes, payloads included.
     pub(crate) batch_bytes: usize,
-    /// Timers that have not fired.
-    pub(crate) timers: Timers,
+    /// Who works on which run.
+    pub(crate) leases: Leases,
+    /// What may have met waits, within the command under way.
+    pub(crate) moved: VecDeque<Moved>,
+    /// What somebody is told once the entries so far are durable.
+    pub(crate) notes: Vec<Note>,
     /// The bundle that was in force at the last hand-over, where another one came since.
     pub(crate) judge_before: Option<Before>,
     /// Entries since the start that destroy data keys.
@@ -67,25 +75,39 @@ impl Desk {
     /// The journal took the batch.
     pub(crate) fn keep(&mut self) {
         self.book.keep();
-        self.timers.keep();
+        self.leases.keep();
         self.judge_before = None;
     }
 
     /// The journal refused the batch that begins at this entry: nothing of it was decided.
     pub(crate) fn take_back(&mut self, first: u64) {
         self.book.take_back(first);
-        self.timers.take_back();
+        self.leases.take_back();
         if let Some(Before(before)) = self.judge_before.take() {
             self.judge = before;
         }
     }
 
-    /// Writes one append: all of it or, where an entry is too large, nothing. Returns the first position.
+    /// Writes one append: all of it or, where an entry is too large, nothing; and what follows from it (waits that it
+    /// meets). Returns the first position.
     pub(crate) fn write(
         &mut self,
         actor: &Actor,
         run: Option<&RunId>,
         events: Vec<(Event, Named)>,
+    ) -> Result<u64, Error> {
+        let first = self.append(actor, run, events, None)?;
+        self.follow_up(first);
+        Ok(first)
+    }
+
+    /// Writes entries, without what follows from them.
+    pub(crate) fn append(
+        &mut self,
+        actor: &Actor,
+        run: Option<&RunId>,
+        events: Vec<(Event, Named)>,
+        cause: Option<u64>,
     ) -> Result<u64, Error> {
         let first = self.book.next_seq;
         let mut staged = Vec::with_capacity(events.len());
@@ -97,7 +119,7 @@ impl Desk {
                 at: self.now,
                 run: run.cloned(),
                 actor: actor.clone(),
-                cause: (offset > 0).then_some(first),
+                cause: cause.or((offset > 0).then_some(first)),
                 event,
                 commits: payloads.iter().map(|(name, sealed)| (name.clone(), sealed.commitment)).collect(),
             };
@@ -111,11 +133,12 @@ impl Desk {
             staged.push((entry, bytes, payloads));
         }
         for (entry, bytes, payloads) in staged {
-            self.note_timers(&entry.event);
             if destroys(&entry.event) {
                 self.erasures.fetch_add(1, Ordering::AcqRel);
             }
+            let due = self.due(&entry.event);
             state::apply(&mut self.book, &entry);
+            self.notice(&entry.event, due);
             let payloads: Vec<SealedPayload> =
                 payloads.into_iter().filter_map(|(_, sealed)| stored(sealed)).collect();
             let sealed: usize = payloads.iter().map(|payload| payload.bytes.len()).sum();
@@ -124,28 +147,6 @@ impl Desk {
             self.book.next_seq += 1;
         }
         Ok(first)
-    }
-
-    fn note_timers(&mut self, event: &Event) {
-        match event {
-            Event::TimerSet { timer, due, purpose } => {
-                self.timers.set(Timer { id: timer.clone(), due: *due, purpose: purpose.clone() });
-            }
-            Event::TimerFired { timer, due } => {
-                self.timers.remove(*due, timer);
-            }
-            Event::ApprovalGiven { approval, .. }
-            | Event::ApprovalRejected { approval, .. }
-            | Event::ApprovalWithdrawn { approval, .. } => {
-                // The row's own timer goes with the approval once it is settled; a quorum still open keeps it.
-                if let Some(row) = state::approval(&self.book, approval)
-                    && !matches!(event, Event::ApprovalGiven { .. } if row.obligations.quorum > 1)
-                {
-                    self.timers.remove(row.expires_at, &row.timer);
-                }
-            }
-            _ => {}
-        }
     }
 
     /// A timer entry for later.

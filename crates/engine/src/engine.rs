@@ -1,6 +1,6 @@
 //! The handle of a workspace's engine: starting, asking, watching, stopping.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -10,12 +10,13 @@ use journal::{Journal, LogId};
 use kernel::action::{Action, Cause, Outcome, SettledBy, Status};
 use kernel::actor::Actor;
 use kernel::clock::{Clock, Entropy, Millis};
+use kernel::digest::Digest;
 use kernel::event::{Entry, Event};
-use kernel::id::{ActionId, WorkspaceId};
+use kernel::id::{ActionId, RunId, WorkspaceId};
 use kernel::judge::Judge;
 use kernel::ports::{Effector, StateStore};
 use kernel::refusal::Refusal;
-use kernel::state::{self, Row, RowKey};
+use kernel::state::{self, Noun, Row, RowKey};
 use kernel::timer::Purpose;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
@@ -24,11 +25,12 @@ use crate::book::Book;
 use crate::desk::Desk;
 use crate::error::Error;
 use crate::follow::{Follow, Follower, Wake};
+use crate::follow_up::Note;
+use crate::leases::Leases;
 use crate::locks::Locks;
 use crate::owner::{Durable, Owner, Release, Task};
 use crate::payload::Payloads;
 use crate::retention::ABSENCE_MAX;
-use crate::timers::Timers;
 
 /// Pause before something is written down again that the journal did not take.
 pub(crate) const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
@@ -126,6 +128,7 @@ pub(crate) struct Inner {
     pub(crate) under_way: AtomicU64,
     pub(crate) decided: [AtomicU64; 3],
     pub(crate) settled: Mutex<BTreeMap<ActionId, watch::Sender<()>>>,
+    pub(crate) waiting: Mutex<BTreeMap<(RunId, Digest), watch::Sender<()>>>,
     /// Held by each proposal until its first entry is durable; replaced to wait for those that had begun.
     pub(crate) proposing: Mutex<Arc<()>>,
     /// One sweep at a time.
@@ -220,6 +223,7 @@ impl Engine {
             under_way: AtomicU64::new(0),
             decided: Default::default(),
             settled: Mutex::default(),
+            waiting: Mutex::default(),
             proposing: Mutex::default(),
             sweeping: tokio::sync::Mutex::default(),
             absent: AtomicBool::new(absent),
@@ -238,12 +242,15 @@ impl Engine {
         });
         let engine = Self { inner };
 
-        let timers = Timers::read(&*parts.store);
+        let book = Book::new(parts.store, size);
+        let dispatched = book.ids(Noun::Dispatched).into_iter().filter_map(|id| id.parse().ok());
+        let steady = parts.clock.now().steady;
+        let leases = Leases::anew(dispatched, steady);
         let desk = Desk {
             workspace: parts.workspace,
             log: parts.log,
             log_name: parts.log_name,
-            book: Book::new(parts.store, size),
+            book,
             judge: None,
             payloads: parts.payloads,
             clock: parts.clock,
@@ -251,7 +258,10 @@ impl Engine {
             now: last_at,
             batch: Vec::new(),
             batch_bytes: 0,
-            timers,
+            steady,
+            leases,
+            moved: VecDeque::new(),
+            notes: vec![],
             judge_before: None,
             erasures,
         };
@@ -262,8 +272,16 @@ impl Engine {
                 Self { inner }.timer_fired(purpose);
             }
         });
+        let weak = Arc::downgrade(&engine.inner);
+        let on_note = Arc::new(move |note| match (note, weak.upgrade()) {
+            // An error means that the worker went away: its lease runs out.
+            (Note::Order(worker, order), _) => drop(worker.send(order)),
+            (Note::Met(run, key), Some(inner)) => Self { inner }.notify_wait(run, key),
+            (Note::Settled(action), Some(inner)) => Self { inner }.notify(&action),
+            (Note::Met(..) | Note::Settled(_), None) => {}
+        });
         let mut news = durable.subscribe();
-        let owner = Owner::new(desk, parts.journal, tasks, durable, on_timer, clock_off);
+        let owner = Owner::new(desk, parts.journal, tasks, durable, (on_timer, on_note), clock_off);
         let failed = engine.inner.durable.clone();
         let running = engine.inner.tracker.spawn(owner.run());
         engine.inner.tracker.spawn(async move {
@@ -318,7 +336,7 @@ impl Engine {
         let (open, resume) = self
             .ask(|desk| {
                 let open: Vec<ActionId> =
-                    desk.book.open_actions().into_iter().filter_map(|id| id.parse().ok()).collect();
+                    desk.book.ids(Noun::Open).into_iter().filter_map(|id| id.parse().ok()).collect();
                 let mut resume = Vec::new();
                 for id in &open {
                     let Some(action) = state::action(desk.table(), id) else { continue };
@@ -339,7 +357,7 @@ impl Engine {
                             }
                         }
                         Status::Approved => resume.push(Purpose::Retry { action: id.clone() }),
-                        Status::Unknown if !action.handed_over && !desk.timers.has(id) => {
+                        Status::Unknown if !action.handed_over && action.later.is_none() => {
                             resume.push(Purpose::LookUp { action: id.clone() });
                         }
                         _ => {}
@@ -558,6 +576,8 @@ impl Engine {
         let engine = self.clone();
         match purpose {
             Purpose::Expire { action, .. } => self.notify(&action),
+            // Their entries say all; who must hear of it has a note of his own.
+            Purpose::Wake { .. } | Purpose::Again { .. } | Purpose::Deadline { .. } => {}
             // It is taken up when the restored log is reconciled.
             _ if self.is_reconciling() => {}
             Purpose::Retry { action } => drop(self.spawn(async move { engine.execute(action).await })),

@@ -28,6 +28,7 @@ pub(crate) enum First {
 }
 
 pub(crate) struct FirstOrder {
+    pub(crate) attempt: Option<u64>,
     pub(crate) judge: Arc<dyn Judge>,
     pub(crate) proposal: Proposal,
     pub(crate) by: Actor,
@@ -50,7 +51,8 @@ impl FirstOrder {
                 ParseError::UnknownTool { tool: self.proposal.tool.to_string(), nearest: None }.into()
             );
         }
-        state::run(desk.table(), &self.proposal.run).map(|run| run.open()).transpose()?;
+        // A lease may have run out while facts were fetched.
+        state::with_run(desk.table(), &self.proposal.run, |run| run.fenced(self.attempt)).transpose()?;
         if let Some(key) = &self.proposal.conflict_key
             && let Some(by) = state::hold(desk.table(), key)
         {

@@ -20,12 +20,14 @@ use std::time::Duration;
 use journal::{Batch, Journal};
 use kernel::clock::{Millis, Now};
 use kernel::event::Event;
+use kernel::run::RunOutcome;
 use kernel::state::{self, CLOCK_JUMP};
 use kernel::timer::{Purpose, Timer};
 use tokio::sync::{mpsc, watch};
 
 use crate::desk::Desk;
 use crate::error::Error;
+use crate::follow_up::Note;
 
 /// Sends a command's answer, once the journal said how it went.
 pub(crate) type Release = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -33,6 +35,8 @@ pub(crate) type Release = Box<dyn FnOnce(Result<(), Error>) + Send>;
 pub(crate) type Task = Box<dyn FnOnce(&mut Desk) -> Release + Send>;
 /// Called for each timer that is due, outside the owner.
 pub(crate) type OnTimer = Box<dyn Fn(Purpose) + Send>;
+/// Called for each note whose entries are durable.
+pub(crate) type OnNote = Arc<dyn Fn(Note) + Send + Sync>;
 
 /// One append takes at most this many commands: enough to fill a flush, few enough to keep the first waiting shortly.
 const DRAIN_MAX: usize = 1_024;
@@ -44,6 +48,10 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 const NO_ROOM_REST: Millis = Millis(1_000);
 /// The longest nap between looks at the clock.
 const NAP_MS_MAX: i64 = 1_000;
+/// Whoever took longer than this from one look at the clock to the next stood still: leases go on from there.
+const STOOD_STILL: Millis = Millis(5_000);
+/// Runs given away before the queue is looked at again.
+const GIVE_MAX: usize = 256;
 
 /// What the journal last said: how many entries are durable, or why there will be no more.
 #[derive(Clone, Debug)]
@@ -58,6 +66,7 @@ pub(crate) struct Owner {
     pub(crate) queue: mpsc::Receiver<Task>,
     pub(crate) durable: Arc<watch::Sender<Durable>>,
     pub(crate) on_timer: OnTimer,
+    on_note: OnNote,
     pub(crate) clock_off: Arc<AtomicI64>,
     last: Now,
     /// What the wall clock jumped without an entry that says so.
@@ -76,7 +85,7 @@ impl Owner {
         journal: Arc<dyn Journal>,
         queue: mpsc::Receiver<Task>,
         durable: Arc<watch::Sender<Durable>>,
-        on_timer: OnTimer,
+        (on_timer, on_note): (OnTimer, OnNote),
         clock_off: Arc<AtomicI64>,
     ) -> Self {
         let last = desk.clock.now();
@@ -86,6 +95,7 @@ impl Owner {
             queue,
             durable,
             on_timer,
+            on_note,
             clock_off,
             last,
             unrecorded: 0,
@@ -113,11 +123,14 @@ impl Owner {
             for task in tasks.drain(..) {
                 let release = task(&mut self.desk);
                 self.unreleased.push_back((self.desk.book.next_seq, release));
+                self.pass_notes();
                 if self.no_room_until.is_some() || self.desk.batch_bytes > BATCH_BYTES_MAX {
                     self.hand_over();
                 }
             }
             self.fire_timers();
+            self.end_leases();
+            self.give_away();
             self.hand_over();
             self.release();
             self.desk.book.trim();
@@ -131,11 +144,16 @@ impl Owner {
         }
     }
 
-    fn nap(&self) -> Duration {
+    fn nap(&mut self) -> Duration {
         let now = self.desk.clock.now();
         let due = match self.no_room_until {
             Some(until) => until.0 - now.steady.0,
-            None => self.desk.timers.first().map_or(NAP_MS_MAX, |timer| timer.due.0 - now.wall.0),
+            None if self.desk.book.moved => 0,
+            None => {
+                let timer = self.desk.book.first_timer().map_or(NAP_MS_MAX, |timer| timer.due.0 - now.wall.0);
+                let lease = self.desk.leases.next_end().map_or(NAP_MS_MAX, |end| end.0 - now.steady.0);
+                timer.min(lease)
+            }
         };
         Duration::from_millis(due.clamp(1, NAP_MS_MAX).unsigned_abs())
     }
@@ -144,8 +162,13 @@ impl Owner {
     fn look_at_clock(&mut self) {
         let now = self.desk.clock.now();
         let drift = (now.wall.0 - self.last.wall.0) - (now.steady.0 - self.last.steady.0) + self.unrecorded;
+        let still = now.steady.since(self.last.steady);
+        if still > STOOD_STILL {
+            self.desk.leases.stood_still(still);
+        }
         self.last = now;
         self.desk.now = self.desk.now.max(now.wall);
+        self.desk.steady = now.steady;
         if drift.abs() > CLOCK_JUMP.0 {
             if self.unrecorded == 0 {
                 tracing::warn!(drift_ms = drift, "the wall clock jumped");
@@ -168,7 +191,7 @@ impl Owner {
         // `at` does not go back, the wall clock may: nothing expires before both say so.
         let now = self.desk.now.min(self.last.wall);
         for _ in 0..DRAIN_MAX {
-            let Some(timer) = self.desk.timers.first().filter(|timer| timer.due <= now).cloned() else {
+            let Some(timer) = self.desk.book.first_timer().filter(|timer| timer.due <= now) else {
                 return;
             };
             self.fire(timer);
@@ -177,15 +200,72 @@ impl Owner {
 
     fn fire(&mut self, timer: Timer) {
         let mut events = vec![(Event::TimerFired { timer: timer.id.clone(), due: timer.due }, vec![])];
-        let run = state::action(self.desk.table(), timer.purpose.action()).map(|action| action.run);
-        if let Purpose::Expire { approval, .. } = &timer.purpose
-            && let Some(approval) = state::approval(self.desk.table(), approval)
-        {
-            events.extend(approval.expire(self.desk.now).into_iter().map(|event| (event, vec![])));
+        let of_action = timer.purpose.action().and_then(|id| state::action(self.desk.table(), id));
+        let run = of_action.map(|action| action.run).or_else(|| timer.purpose.run().cloned());
+        match &timer.purpose {
+            Purpose::Expire { approval, .. } => {
+                if let Some(approval) = state::approval(self.desk.table(), approval) {
+                    events.extend(approval.expire(self.desk.now).into_iter().map(|event| (event, vec![])));
+                }
+            }
+            Purpose::Deadline { run } => {
+                if let Some(run) = state::run(self.desk.table(), run).filter(|run| run.finished.is_none()) {
+                    let why = self.desk.deadline_error(&run);
+                    events.extend(self.desk.end_run(&run, RunOutcome::Failed, why));
+                }
+            }
+            Purpose::LookUp { .. } | Purpose::Retry { .. } | Purpose::Wake { .. } | Purpose::Again { .. } => {
+            }
         }
         match self.desk.write(&kernel::actor::Actor::Server, run.as_ref(), events) {
             Ok(_) => self.fired.push(timer.purpose),
             Err(error) => tracing::error!(%error, "a timer could not be recorded"),
+        }
+        self.pass_notes();
+    }
+
+    /// Whether the journal takes nothing at the moment, so that only those who ask get an answer.
+    fn rests(&self) -> bool {
+        self.no_room_until.is_some_and(|until| self.last.steady < until)
+    }
+
+    /// Takes runs back from workers that gave no sign of life.
+    fn end_leases(&mut self) {
+        if self.rests() {
+            return;
+        }
+        for _ in 0..DRAIN_MAX {
+            let Some(run) = self.desk.leases.lapsed(self.last.steady) else { return };
+            self.desk.lapse(&run);
+            self.pass_notes();
+        }
+    }
+
+    /// Gives runs to workers that have room for them.
+    fn give_away(&mut self) {
+        if self.rests() || !self.desk.book.moved {
+            return;
+        }
+        for _ in 0..GIVE_MAX {
+            if !self.desk.give_one() {
+                self.desk.book.moved = false;
+                break;
+            }
+            self.pass_notes();
+        }
+    }
+
+    /// Notes of what was decided just now go out once it is durable.
+    fn pass_notes(&mut self) {
+        let seen = self.desk.book.next_seq;
+        for note in self.desk.notes.drain(..) {
+            let on_note = self.on_note.clone();
+            let release: Release = Box::new(move |durable| {
+                if durable.is_ok() {
+                    on_note(note);
+                }
+            });
+            self.unreleased.push_back((seen, release));
         }
     }
 

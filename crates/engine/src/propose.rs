@@ -40,6 +40,8 @@ pub struct Propose {
     pub run: RunId,
     /// Who proposes.
     pub by: Actor,
+    /// The attempt, where a worker proposes.
+    pub attempt: Option<u64>,
     /// `connector.tool`, unchecked.
     pub tool: String,
     /// Arguments, bounded but unchecked.
@@ -56,6 +58,7 @@ pub struct Propose {
 
 /// A proposal that was parsed and sealed.
 pub(crate) struct Parsed {
+    pub(crate) attempt: Option<u64>,
     pub(crate) judge: Arc<dyn Judge>,
     pub(crate) by: Actor,
     pub(crate) proposal: Proposal,
@@ -114,11 +117,11 @@ impl Engine {
         if propose.idempotency.as_ref().is_some_and(|key| key.len() > KEY_BYTES_MAX || key.is_empty()) {
             return Err(Refusal::Invalid(format!("an idempotency key has 1 to {KEY_BYTES_MAX} bytes")).into());
         }
-        let (run, by) = (propose.run.clone(), propose.by.clone());
+        let (run, by, attempt) = (propose.run.clone(), propose.by.clone(), propose.attempt);
         self.ask(move |desk| {
-            let row = state::run(desk.table(), &run).filter(|row| state::owns(&by, row));
-            row.ok_or_else(|| Error::Refused(Refusal::NotFound { what: "run", id: run.to_string() }))?
-                .open()?;
+            let may =
+                state::with_run(desk.table(), &run, |row| state::owns(&by, row).then(|| row.fenced(attempt)));
+            may.flatten().ok_or_else(|| Refusal::NotFound { what: "run", id: run.to_string() })??;
             Ok(())
         })
         .await?;
@@ -148,6 +151,7 @@ impl Engine {
         };
         let timeout = pinned.timeout;
         Ok(Parsed {
+            attempt: propose.attempt,
             judge,
             by: propose.by,
             proposal,
@@ -280,6 +284,7 @@ impl Engine {
         let fact_payloads =
             seal_facts(self, &known, &parsed.subject, parsed.proposal.run.as_str()).map_err(Stop::Failed)?;
         let order = FirstOrder {
+            attempt: parsed.attempt,
             judge,
             proposal: parsed.proposal.clone(),
             by: parsed.by.clone(),

@@ -6,7 +6,8 @@ use kernel::actor::Actor;
 use kernel::digest::Digest;
 use kernel::id::RunId;
 use kernel::refusal::Refusal;
-use kernel::state;
+use kernel::run::Run;
+use kernel::state::{self, Noun, Row, RowKey};
 use kernel::step::{Step, StepCall, StepKind, StepOutcome};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 
 /// The longest key of a step.
-const STEP_KEY_BYTES_MAX: usize = 200;
+pub(crate) const STEP_KEY_BYTES_MAX: usize = 200;
 /// Steps in one request.
 pub const STEPS_MAX: usize = 256;
 
@@ -47,11 +48,13 @@ pub struct RecordedStep {
 }
 
 impl Engine {
-    /// Records steps, all or none. One that is on record already is answered from there, if it is the same.
+    /// Records steps, all or none. One that is on record already is answered from there, if it is the same. `attempt`: that
+    /// of the worker, where workers do the run.
     pub async fn record_steps(
         &self,
         run: &RunId,
         by: Actor,
+        attempt: Option<u64>,
         steps: Vec<NewStep>,
     ) -> Result<Vec<RecordedStep>, Error> {
         self.check_open()?;
@@ -78,13 +81,21 @@ impl Engine {
         let id = run.clone();
         let rows = self
             .ask(move |desk| {
-                let row = state::run(desk.table(), &id).filter(|row| state::owns(&by, row));
-                row.ok_or_else(|| Refusal::NotFound { what: "run", id: id.to_string() })?.open()?;
+                let may = |row: &Run| state::owns(&by, row).then(|| row.fenced(attempt));
+                let may = state::with_run(desk.table(), &id, may).flatten();
+                may.ok_or_else(|| Refusal::NotFound { what: "run", id: id.to_string() })??;
                 let mut known = BTreeSet::new();
                 for (call, _, _) in &asked {
-                    if let Some(step) = state::step(desk.table(), &Step::row_id(&id, &call.key)) {
-                        step.answers(call)?;
-                        known.insert(call.key);
+                    let key = RowKey::new(Noun::Step, Step::row_id(&id, &call.key));
+                    match desk.table().get(&key).as_deref() {
+                        Some(Row::Step(step)) => {
+                            step.answers(call)?;
+                            known.insert(call.key);
+                        }
+                        Some(Row::Wait(_)) => {
+                            return Err(Refusal::StepMismatch { what: "kind", kind: "wait" }.into());
+                        }
+                        _ => {}
                     }
                 }
                 let calls: Vec<Digest> = asked.iter().map(|(call, _, _)| call.key).collect();
@@ -116,7 +127,7 @@ impl Engine {
     }
 
     /// What stands in entries for the key of a step.
-    fn step_key(&self, run: &RunId, key: &str) -> Digest {
+    pub(crate) fn step_key(&self, run: &RunId, key: &str) -> Digest {
         let parts = [run.as_str().as_bytes(), key.as_bytes()];
         self.inner.payloads.pseudonym("countersign/step/v1", &parts)
     }

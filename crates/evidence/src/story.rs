@@ -117,6 +117,16 @@ pub(crate) fn check(proved: &Proved, report: &mut Report) -> Option<Proposal> {
             | Event::KeyRevoked { .. }
             | Event::RunStarted { .. }
             | Event::RunFinished { .. }
+            | Event::RunDispatched { .. }
+            | Event::RunYielded { .. }
+            | Event::RunPaused { .. }
+            | Event::RunResumed { .. }
+            | Event::WaitOpened { .. }
+            | Event::WaitMet { .. }
+            | Event::SignalReceived { .. }
+            | Event::IncidentOpened { .. }
+            | Event::IncidentAcknowledged { .. }
+            | Event::IncidentResolved { .. }
             | Event::StepRecorded { .. }
             | Event::CheckpointSaved(_)
             | Event::CheckpointWritten(_)

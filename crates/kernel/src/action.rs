@@ -178,6 +178,9 @@ pub struct Action {
     pub settled_at: Option<Millis>,
     /// Neither key nor look-up can settle it: a person must.
     pub handed_over: bool,
+    /// The timer after which something is done about it, besides the end of its approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<TimerId>,
 }
 
 /// What became known about a proposal before it reached the owner.

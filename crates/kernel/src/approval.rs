@@ -38,6 +38,10 @@ pub enum WithdrawnWhy {
     PolicyChanged,
     /// The approvers no longer hold what the rules ask for.
     ApproversChanged,
+    /// The run waited for one of several things, and another one came first.
+    Lost,
+    /// The run was cancelled, or was over its deadline.
+    RunEnded,
     /// The journal was restored to a point before its end: what became of it since then is not known.
     Restored,
 }

@@ -13,14 +13,20 @@ use crate::actor::{Actor, Principal, Scope};
 use crate::approval::{Binding, WithdrawnWhy};
 use crate::clock::Millis;
 use crate::digest::Digest;
-use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId, TimerId, ToolId};
+use crate::id::{
+    ActionId, AgentId, ApprovalId, ConnectorId, IncidentId, KeyId, PersonId, Role, RunId, TaskName, TimerId,
+    ToolId, WorkerId,
+};
+use crate::incident;
 use crate::judge::{CounterUse, EffectClass, Obligations, Verdict};
+use crate::lease::YieldWhy;
 use crate::ports::FailureClass;
 use crate::retention::Retention;
 use crate::run::RunOutcome;
 use crate::step::{StepKind, StepOutcome};
 use crate::thread::{DeletedWhy, Saved, Written};
 use crate::timer::Purpose;
+use crate::wait::{Alarm, Condition, Mode};
 
 /// A fact as an entry keeps it: the value itself is the payload `fact.NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +137,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deputy: Option<PersonId>,
         stage: String,
+        /// Dispatched runs that it may have at once, where its file says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        concurrency: Option<u32>,
     },
     /// An agent left the bundle: it may do nothing any more.
     #[serde(rename = "agent.retired")]
@@ -153,7 +162,7 @@ pub enum Event {
     /// An API key was revoked.
     #[serde(rename = "key.revoked")]
     KeyRevoked { key: KeyId },
-    /// A run began. Payloads: `title`.
+    /// A run began. Payloads: `title`, `input`.
     #[serde(rename = "run.started")]
     RunStarted {
         run: RunId,
@@ -165,10 +174,73 @@ pub enum Event {
         conversation: Option<Digest>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<Digest>,
+        /// What its agent's workers are to do; without it, whoever started the run drives it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<TaskName>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        priority: Option<u8>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Millis>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<RunId>,
     },
-    /// A run ended.
+    /// A run ended. Payload: `result` or `error`.
     #[serde(rename = "run.finished")]
     RunFinished { run: RunId, outcome: RunOutcome },
+    /// A worker got a run. The attempt is its fencing token.
+    #[serde(rename = "run.dispatched")]
+    RunDispatched { run: RunId, attempt: u64, worker: WorkerId },
+    /// The worker has it no more. Payload: `error`, where the attempt failed.
+    #[serde(rename = "run.yielded")]
+    RunYielded { run: RunId, attempt: u64, why: YieldWhy, tries: u32 },
+    /// A person holds a run. Payload: `reason`.
+    #[serde(rename = "run.paused")]
+    RunPaused { run: RunId },
+    /// A person lets it go on. Payload: `reason`.
+    #[serde(rename = "run.resumed")]
+    RunResumed { run: RunId },
+    /// A run waits. Payload: `wait`, its key and its conditions in words.
+    #[serde(rename = "wait.opened")]
+    WaitOpened {
+        run: RunId,
+        key: Digest,
+        input: Digest,
+        mode: Mode,
+        on: Vec<Condition>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timer: Option<Alarm>,
+    },
+    /// What it waits for is there: the numbers of the conditions that hold. In the append of what met it.
+    #[serde(rename = "wait.met")]
+    WaitMet { run: RunId, key: Digest, by: Vec<u32> },
+    /// Somebody told a run something. Payload: `signal`, its name and its value.
+    #[serde(rename = "signal.received")]
+    SignalReceived {
+        run: RunId,
+        name: Digest,
+        /// Pseudonym of its idempotency key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<Digest>,
+        /// Pseudonym of the request: the same key with another one is a mistake.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Digest>,
+    },
+    /// Something went wrong that a person must look at. Payload: `error`.
+    #[serde(rename = "incident.opened")]
+    IncidentOpened {
+        incident: IncidentId,
+        cause: incident::Cause,
+        agent: AgentId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
+        owner: PersonId,
+    },
+    /// Somebody takes it. Payload: `reason`.
+    #[serde(rename = "incident.acknowledged")]
+    IncidentAcknowledged { incident: IncidentId, by: Actor },
+    /// It is over; what it held up goes on. Payload: `reason`.
+    #[serde(rename = "incident.resolved")]
+    IncidentResolved { incident: IncidentId, by: Actor },
     /// A run did a step and need not do it again. Payload: `step`, its key and its result or error.
     #[serde(rename = "step.recorded")]
     StepRecorded { run: RunId, key: Digest, kind: StepKind, input: Digest, outcome: StepOutcome },
@@ -318,6 +390,16 @@ impl Event {
             Self::KeyRevoked { .. } => "key.revoked",
             Self::RunStarted { .. } => "run.started",
             Self::RunFinished { .. } => "run.finished",
+            Self::RunDispatched { .. } => "run.dispatched",
+            Self::RunYielded { .. } => "run.yielded",
+            Self::RunPaused { .. } => "run.paused",
+            Self::RunResumed { .. } => "run.resumed",
+            Self::WaitOpened { .. } => "wait.opened",
+            Self::WaitMet { .. } => "wait.met",
+            Self::SignalReceived { .. } => "signal.received",
+            Self::IncidentOpened { .. } => "incident.opened",
+            Self::IncidentAcknowledged { .. } => "incident.acknowledged",
+            Self::IncidentResolved { .. } => "incident.resolved",
             Self::StepRecorded { .. } => "step.recorded",
             Self::CheckpointSaved(_) => "checkpoint.saved",
             Self::CheckpointWritten(_) => "checkpoint.written",
@@ -369,7 +451,7 @@ impl Event {
             | Self::ApprovalExpired { action, .. }
             | Self::ApprovalWithdrawn { action, .. }
             | Self::ApprovalUsed { action, .. } => Some(action),
-            Self::TimerSet { purpose, .. } => Some(purpose.action()),
+            Self::TimerSet { purpose, .. } => purpose.action(),
             Self::LogStarted { .. }
             | Self::LogRekeyed { .. }
             | Self::LogContinued { .. }
@@ -387,6 +469,16 @@ impl Event {
             | Self::KeyRevoked { .. }
             | Self::RunStarted { .. }
             | Self::RunFinished { .. }
+            | Self::RunDispatched { .. }
+            | Self::RunYielded { .. }
+            | Self::RunPaused { .. }
+            | Self::RunResumed { .. }
+            | Self::WaitOpened { .. }
+            | Self::WaitMet { .. }
+            | Self::SignalReceived { .. }
+            | Self::IncidentOpened { .. }
+            | Self::IncidentAcknowledged { .. }
+            | Self::IncidentResolved { .. }
             | Self::StepRecorded { .. }
             | Self::CheckpointSaved(_)
             | Self::CheckpointWritten(_)
@@ -447,5 +539,112 @@ impl Entry {
         } else {
             Err(format!("entry format {} is newer than this program", entry.v))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::lease::YieldWhy;
+
+    fn entry(event: Event) -> Entry {
+        let run = "run_000000yp100000000000000001".parse().unwrap();
+        Entry {
+            v: 1,
+            log: "shop".to_owned(),
+            seq: 7,
+            at: Millis(1_000),
+            run: Some(run),
+            actor: Actor::Server,
+            cause: None,
+            event,
+            commits: BTreeMap::new(),
+        }
+    }
+
+    /// Bytes are hashed and kept for ever: what stands here must never change.
+    #[test]
+    fn entries_of_durable_runs_keep_their_bytes() {
+        let run: RunId = "run_000000yp100000000000000001".parse().unwrap();
+        let started = |task: Option<&str>| Event::RunStarted {
+            run: run.clone(),
+            agent: "bot".parse().unwrap(),
+            agent_version: 1,
+            on_behalf_of: None,
+            conversation: None,
+            fingerprint: None,
+            task: task.map(|task| task.parse().unwrap()),
+            priority: task.map(|_| 7),
+            deadline: task.map(|_| Millis(9)),
+            parent: task.map(|_| run.clone()),
+        };
+        let key = Digest([1; 32]);
+        let timer: TimerId = "tmr_00000000010000000000000007".parse().unwrap();
+        let incident: IncidentId = "inc_00000000010000000000000007".parse().unwrap();
+        let events = [
+            started(None),
+            started(Some("refund")),
+            Event::RunDispatched {
+                run: run.clone(),
+                attempt: 2,
+                worker: "wrk_00000000010000000000000007".parse().unwrap(),
+            },
+            Event::RunYielded { run: run.clone(), attempt: 2, why: YieldWhy::Lapsed, tries: 1 },
+            Event::RunPaused { run: run.clone() },
+            Event::RunResumed { run: run.clone() },
+            Event::WaitOpened {
+                run: run.clone(),
+                key,
+                input: key,
+                mode: Mode::Any,
+                on: vec![
+                    Condition::Signal(key),
+                    Condition::At(Millis(5)),
+                    Condition::Action("act_000000yppw0000000000000002".parse().unwrap()),
+                    Condition::Run(run.clone()),
+                ],
+                timer: Some(Alarm { id: timer.clone(), due: Millis(5) }),
+            },
+            Event::WaitMet { run: run.clone(), key, by: vec![0, 2] },
+            Event::SignalReceived { run: run.clone(), name: key, signal: Some(key), fingerprint: Some(key) },
+            Event::IncidentOpened {
+                incident: incident.clone(),
+                cause: incident::Cause::RunFailing,
+                agent: "bot".parse().unwrap(),
+                run: Some(run.clone()),
+                owner: "olga".parse().unwrap(),
+            },
+            Event::IncidentAcknowledged { incident: incident.clone(), by: Actor::Operator },
+            Event::IncidentResolved { incident, by: Actor::Operator },
+            Event::TimerSet { timer, due: Millis(5), purpose: Purpose::Wake { run: run.clone(), wait: key } },
+        ];
+        let mut text = String::new();
+        for event in events {
+            let bytes = entry(event).encode();
+            let whole = String::from_utf8(bytes.clone()).unwrap().replace(&"01".repeat(32), "DIGEST");
+            assert_eq!(Entry::decode(&bytes).unwrap().encode(), bytes);
+            text.push_str(&whole.replace(
+                ",\"log\":\"shop\",\"run\":\"run_000000yp100000000000000001\",\"seq\":7,\"v\":1",
+                "",
+            ));
+            text.push('\n');
+        }
+        expect![[r#"
+            {"actor":"server","at":1000,"body":{"agent":"bot","agent_version":1,"run":"run_000000yp100000000000000001"},"kind":"run.started"}
+            {"actor":"server","at":1000,"body":{"agent":"bot","agent_version":1,"deadline":9,"parent":"run_000000yp100000000000000001","priority":7,"run":"run_000000yp100000000000000001","task":"refund"},"kind":"run.started"}
+            {"actor":"server","at":1000,"body":{"attempt":2,"run":"run_000000yp100000000000000001","worker":"wrk_00000000010000000000000007"},"kind":"run.dispatched"}
+            {"actor":"server","at":1000,"body":{"attempt":2,"run":"run_000000yp100000000000000001","tries":1,"why":"lapsed"},"kind":"run.yielded"}
+            {"actor":"server","at":1000,"body":{"run":"run_000000yp100000000000000001"},"kind":"run.paused"}
+            {"actor":"server","at":1000,"body":{"run":"run_000000yp100000000000000001"},"kind":"run.resumed"}
+            {"actor":"server","at":1000,"body":{"input":"DIGEST","key":"DIGEST","mode":"any","on":[{"signal":"DIGEST"},{"at":5},{"action":"act_000000yppw0000000000000002"},{"run":"run_000000yp100000000000000001"}],"run":"run_000000yp100000000000000001","timer":{"due":5,"id":"tmr_00000000010000000000000007"}},"kind":"wait.opened"}
+            {"actor":"server","at":1000,"body":{"by":[0,2],"key":"DIGEST","run":"run_000000yp100000000000000001"},"kind":"wait.met"}
+            {"actor":"server","at":1000,"body":{"fingerprint":"DIGEST","name":"DIGEST","run":"run_000000yp100000000000000001","signal":"DIGEST"},"kind":"signal.received"}
+            {"actor":"server","at":1000,"body":{"agent":"bot","cause":"run_failing","incident":"inc_00000000010000000000000007","owner":"olga","run":"run_000000yp100000000000000001"},"kind":"incident.opened"}
+            {"actor":"server","at":1000,"body":{"by":"operator","incident":"inc_00000000010000000000000007"},"kind":"incident.acknowledged"}
+            {"actor":"server","at":1000,"body":{"by":"operator","incident":"inc_00000000010000000000000007"},"kind":"incident.resolved"}
+            {"actor":"server","at":1000,"body":{"due":5,"purpose":{"do":"wake","run":"run_000000yp100000000000000001","wait":"DIGEST"},"timer":"tmr_00000000010000000000000007"},"kind":"timer.set"}
+        "#]].assert_eq(&text);
     }
 }

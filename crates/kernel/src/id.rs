@@ -131,6 +131,8 @@ slug!(/// A connector: one outside system.
     ConnectorId, "connector name");
 slug!(/// A role that a person holds in a workspace.
     Role, "role");
+slug!(/// The name of a piece of work that an agent's workers know how to do.
+    TaskName, "task name");
 slug!(/// A class of retention: how long payloads are kept.
     RetentionClass, "retention class");
 
@@ -142,6 +144,10 @@ handle_id!(/// One request for a person's countersignature.
     ApprovalId, "apr_", "approval id");
 handle_id!(/// One timer.
     TimerId, "tmr_", "timer id");
+handle_id!(/// One incident.
+    IncidentId, "inc_", "incident id");
+handle_id!(/// One connected worker.
+    WorkerId, "wrk_", "worker id");
 handle_id!(/// One API key (its name, not its secret).
     KeyId, "key_", "key id");
 

@@ -9,8 +9,10 @@ pub mod clock; // time and chance as arguments
 pub mod digest; // SHA-256 with domains
 pub mod event; // every kind of entry
 pub mod id; // names: parsed at the edge, trusted inside
+pub mod incident; // what a person must look at
 pub mod json; // bounded, strict, canonical JSON
 pub mod judge; // what a bundle says about an action
+pub mod lease; // who works on a dispatched run
 pub mod money; // decimal text to integer minor units
 pub mod origin; // names of logs that go on after a restore
 pub mod ports; // what the engine needs from outside
@@ -18,7 +20,9 @@ pub mod redact; // hiding members of arguments from people
 pub mod refusal; // the rules said no
 pub mod retention; // how long payloads are kept
 pub mod run; // one piece of work of an agent
+pub mod signal; // what somebody tells a run
 pub mod state; // rows, and how entries change them
 pub mod step; // what a run need not do again
 pub mod thread; // what a program keeps between its steps
 pub mod timer; // things due later
+pub mod wait; // a run that has nothing to do until something happens

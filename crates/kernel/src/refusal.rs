@@ -2,7 +2,7 @@
 
 use crate::action::Status;
 use crate::clock::Millis;
-use crate::id::{ActionId, ApprovalId, RunId};
+use crate::id::{ActionId, ApprovalId, IncidentId, RunId};
 use crate::run::RunOutcome;
 
 /// Why a command was not carried out.
@@ -59,8 +59,23 @@ pub enum Refusal {
     )]
     ReconcileNeeded,
     /// The key of a step was used before for another step.
-    #[error("this key was used before in this run, by a step of kind `{}` with another {what}", .kind.word())]
-    StepMismatch { what: &'static str, kind: crate::step::StepKind },
+    #[error("this key was used before in this run, by a step of kind `{kind}` with another {what}")]
+    StepMismatch { what: &'static str, kind: &'static str },
+    /// A person holds the run.
+    #[error("the run `{run}` is paused")]
+    RunPaused { run: RunId },
+    /// A write on a dispatched run that does not come from the worker that has it.
+    #[error("the run `{run}` is not, or no longer, given to this worker")]
+    LeaseLost { run: RunId },
+    /// Too many signals of one name wait to be read.
+    #[error("{unread} signals of this name wait for the run to read them; it takes no more")]
+    InboxFull { unread: u64 },
+    /// The incident is over.
+    #[error("the incident `{incident}` was resolved already")]
+    IncidentResolved { incident: IncidentId },
+    /// Too many things of one kind are open.
+    #[error("{what}: at most {max}")]
+    LimitReached { what: &'static str, max: usize },
     /// A checkpoint of this name is on record with other content.
     #[error("a checkpoint of this name was saved before with other content")]
     CheckpointConflict,
@@ -102,6 +117,11 @@ impl Refusal {
             Self::DiskFull { .. } => "disk_full",
             Self::ReconcileNeeded => "reconcile_needed",
             Self::StepMismatch { .. } => "step_mismatch",
+            Self::RunPaused { .. } => "run_paused",
+            Self::LeaseLost { .. } => "lease_lost",
+            Self::InboxFull { .. } => "inbox_full",
+            Self::IncidentResolved { .. } => "incident_resolved",
+            Self::LimitReached { .. } => "limit_reached",
             Self::CheckpointConflict => "checkpoint_conflict",
             Self::CheckpointFenced => "checkpoint_fenced",
             Self::CheckpointValuesMissing => "checkpoint_values_missing",
@@ -148,6 +168,14 @@ impl Refusal {
                 "give each step of a run a key of its own, in loops with what the round is about (`line-17`); code that \
                  changed under a run that is open needs a new key for what it does differently"
             }
+            Self::RunPaused { .. } => "a person lets it go on: `countersign runs resume RUN`",
+            Self::LeaseLost { .. } => {
+                "drop the run: another worker has it, or will get it; a write on a run that workers do needs the attempt \
+                 under which it was given to this one"
+            }
+            Self::InboxFull { .. } => "wait until the run has read some of them",
+            Self::IncidentResolved { .. } => "look at the run: it goes on, or has another incident",
+            Self::LimitReached { .. } => "wait until some of them have ended",
             Self::CheckpointConflict => "save under another id: what is on record stays",
             Self::CheckpointFenced => {
                 "read the newest checkpoint and go on from it, or stop: the other process has the thread"

@@ -5,11 +5,15 @@
 
 mod actions; // what entries about actions change
 mod approvals; // … about approvals
+mod incidents; // what a person must look at
+mod leases; // who works on a dispatched run
 mod read; // rows by noun and id
 mod registry; // agents, people, connectors, keys
 mod rows; // their kinds, and what each holds
 mod runs; // runs and their steps
 mod subjects; // whose payloads were held, erased, let go
+mod timers; // things due later
+mod waits; // waits, and the signals that they read
 mod workspace; // the workspace's own row
 
 pub use read::*;
@@ -19,9 +23,7 @@ use crate::action::Status;
 use crate::approval::ApprovalStatus;
 use crate::clock::Millis;
 use crate::event::{Entry, Event};
-use crate::id::TimerId;
 use crate::thread;
-use crate::timer::Timer;
 
 /// A clock that moved by more than this against the steady one has jumped (DESIGN §3).
 pub const CLOCK_JUMP: Millis = Millis(5_000);
@@ -62,7 +64,19 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         | Event::KeyRevoked { .. } => registry::apply(table, entry),
         Event::RunStarted { .. } => runs::started(table, entry),
         Event::StepRecorded { .. } => runs::step(table, entry),
-        Event::RunFinished { run, outcome } => runs::finished(table, run, *outcome, at),
+        Event::RunFinished { run, outcome } => runs::finished(table, entry, run, *outcome),
+        Event::RunDispatched { run, attempt, worker: _ } => leases::dispatched(table, run, *attempt),
+        Event::RunYielded { run, attempt: _, why, tries } => leases::yielded(table, entry, run, *why, *tries),
+        Event::RunPaused { run } => runs::change(table, run, |run| run.paused = true),
+        Event::RunResumed { run } => runs::change(table, run, |run| run.paused = false),
+        Event::WaitOpened { .. } => waits::opened(table, entry),
+        Event::WaitMet { run, key, by } => waits::met(table, run, key, by, at),
+        Event::SignalReceived { .. } => waits::signal(table, entry),
+        Event::IncidentOpened { .. } => incidents::opened(table, entry),
+        Event::IncidentAcknowledged { incident, by } => {
+            incidents::acknowledged(table, entry, incident, by);
+        }
+        Event::IncidentResolved { incident, by } => incidents::resolved(table, entry, incident, by),
         Event::ActionProposed { .. } => actions::proposed(table, entry),
         Event::ActionDecided(decided) => actions::decided(table, entry, decided),
         Event::ActionRefused { action, code } => actions::refused(table, entry, action, code),
@@ -96,14 +110,7 @@ pub fn apply(table: &mut dyn Table, entry: &Entry) {
         Event::ApprovalUsed { approval, action: _ } => {
             approvals::change(table, approval, |approval| approval.status = ApprovalStatus::Used);
         }
-        Event::TimerSet { timer, due, purpose } => {
-            let row = Timer { id: timer.clone(), due: *due, purpose: purpose.clone() };
-            table.put(RowKey::new(Noun::Timer, Timer::row_id(*due, timer)), Some(Row::Timer(row)));
-        }
-        Event::TimerFired { timer, due } => fired(table, timer, *due),
+        Event::TimerSet { timer, due, purpose } => timers::set(table, timer, *due, purpose),
+        Event::TimerFired { timer, due } => timers::fired(table, timer, *due),
     }
-}
-
-fn fired(table: &mut dyn Table, timer: &TimerId, due: Millis) {
-    table.put(RowKey::new(Noun::Timer, Timer::row_id(due, timer)), None);
 }

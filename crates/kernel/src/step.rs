@@ -97,7 +97,7 @@ impl Step {
             (false, _) => "kind",
             (true, false) => "input",
         };
-        Err(Refusal::StepMismatch { what, kind: self.kind })
+        Err(Refusal::StepMismatch { what, kind: self.kind.word() })
     }
 }
 

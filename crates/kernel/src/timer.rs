@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
-use crate::id::{ActionId, ApprovalId, TimerId};
+use crate::digest::Digest;
+use crate::id::{ActionId, ApprovalId, RunId, TimerId};
 
 /// What a timer is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,13 +16,28 @@ pub enum Purpose {
     LookUp { action: ActionId },
     /// An approved action that could not be judged again is tried again.
     Retry { action: ActionId },
+    /// A moment for which a run waits.
+    Wake { run: RunId, wait: Digest },
+    /// A run whose attempt failed is tried again.
+    Again { run: RunId },
+    /// A run must have ended by now.
+    Deadline { run: RunId },
 }
 
 impl Purpose {
-    /// The action that it is about.
-    pub fn action(&self) -> &ActionId {
+    /// The action that it is about, if it is about one.
+    pub fn action(&self) -> Option<&ActionId> {
         match self {
-            Self::Expire { action, .. } | Self::LookUp { action } | Self::Retry { action } => action,
+            Self::Expire { action, .. } | Self::LookUp { action } | Self::Retry { action } => Some(action),
+            Self::Wake { .. } | Self::Again { .. } | Self::Deadline { .. } => None,
+        }
+    }
+
+    /// The run that it is about, if it is about one as a whole.
+    pub fn run(&self) -> Option<&RunId> {
+        match self {
+            Self::Expire { .. } | Self::LookUp { .. } | Self::Retry { .. } => None,
+            Self::Wake { run, .. } | Self::Again { run } | Self::Deadline { run } => Some(run),
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct AgentSpec {
     pub deputy: Option<PersonId>,
     /// experiment, shadow, canary, production, retired.
     pub stage: String,
+    /// Dispatched runs that it may have at once, where the file says so.
+    pub concurrency: Option<u32>,
     /// How long what its runs hold is kept.
     pub retention: Retention,
     /// Why that is less than the floor, where it is.

@@ -82,6 +82,8 @@ pub(crate) struct AgentFile {
     pub(crate) stage: String,
     #[serde(default)]
     pub(crate) retention: Option<String>,
+    #[serde(default)]
+    pub(crate) concurrency: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -25,6 +25,8 @@ pub(crate) enum Right {
     Answer,
     /// Settle an unknown outcome by hand.
     Resolve,
+    /// Hold, let go on and cancel runs, tell them something, take incidents.
+    Steer,
     /// Bring policies into force.
     Publish,
     /// Try a connector.
@@ -47,6 +49,7 @@ impl Right {
             Self::Act => "act as an agent",
             Self::Answer => "answer requests for approval",
             Self::Resolve => "settle unknown outcomes",
+            Self::Steer => "steer runs",
             Self::Publish => "publish policies",
             Self::Connect => "try connectors",
             Self::Keys => "make and revoke keys",
@@ -60,7 +63,7 @@ impl Right {
         match self {
             Self::See | Self::SeeWorkspace | Self::Audit | Self::Connect => Scope::Read,
             Self::Act => Scope::Act,
-            Self::Answer | Self::Resolve => Scope::Answer,
+            Self::Answer | Self::Resolve | Self::Steer => Scope::Answer,
             Self::Publish => Scope::Publish,
             Self::Keys | Self::Invite | Self::Erase => Scope::Keys,
         }
@@ -73,7 +76,7 @@ impl Right {
             Self::Audit => Some(&["auditor", "governor", "admin"]),
             Self::Resolve => Some(&["owner"]),
             Self::Publish => Some(&["governor"]),
-            Self::Connect => Some(&["owner", "governor", "admin"]),
+            Self::Connect | Self::Steer => Some(&["owner", "governor", "admin"]),
             Self::Keys => Some(&["admin"]),
             Self::Erase => Some(&["admin", "governor"]),
         }

@@ -18,6 +18,7 @@ use policy::Bundle;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use views::Views;
 
 use crate::caller::Caller;
@@ -69,6 +70,10 @@ pub(crate) struct App {
     pub(crate) large: Arc<Semaphore>,
     /// Open live streams, by whom.
     pub(crate) streams: Mutex<BTreeMap<String, usize>>,
+    /// Places for workers.
+    pub(crate) workers: Arc<Semaphore>,
+    /// What the server waits for when it stops.
+    pub(crate) tasks: TaskTracker,
     /// One publication at a time: a plan is made against what is in force.
     pub(crate) publishing: tokio::sync::Mutex<()>,
     /// The bundle in force, and some before it.
@@ -135,7 +140,7 @@ impl App {
         let not_found = || Fault::not_found("run", id);
         let id: RunId = id.parse().map_err(|_| not_found())?;
         match self.row(RowKey::new(Noun::Run, &id)).await?.as_deref() {
-            Some(Row::Run(run)) if kernel::state::owns(&caller.actor(), run) => Ok(run.clone()),
+            Some(Row::Run(run)) if kernel::state::owns(&caller.actor(), run) => Ok((**run).clone()),
             _ => Err(not_found()),
         }
     }

@@ -181,8 +181,8 @@ pub(crate) fn events(app: &App, new: &Bundle) -> Result<Vec<Event>, Fault> {
         app.views.agents()?.into_iter().map(|agent| (agent.id.clone(), agent)).collect();
     for agent in new.agents().values() {
         let same = before.get(&agent.name).is_some_and(|row| {
-            (row.version, &row.owner, &row.deputy, &row.stage)
-                == (agent.version, &agent.owner, &agent.deputy, &agent.stage)
+            (row.version, &row.owner, &row.deputy, &row.stage, row.concurrency)
+                == (agent.version, &agent.owner, &agent.deputy, &agent.stage, agent.concurrency)
         });
         if !same {
             events.push(Event::AgentRegistered {
@@ -191,6 +191,7 @@ pub(crate) fn events(app: &App, new: &Bundle) -> Result<Vec<Event>, Fault> {
                 owner: agent.owner.clone(),
                 deputy: agent.deputy.clone(),
                 stage: agent.stage.clone(),
+                concurrency: agent.concurrency,
             });
         }
     }

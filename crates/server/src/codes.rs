@@ -66,6 +66,11 @@ codes! {
     CheckpointValuesMissing = "checkpoint_values_missing", CONFLICT;
     CheckpointTooLarge = "checkpoint_too_large", PAYLOAD_TOO_LARGE;
     ThreadFull = "thread_full", CONFLICT;
+    RunPaused = "run_paused", CONFLICT;
+    LeaseLost = "lease_lost", CONFLICT;
+    InboxFull = "inbox_full", CONFLICT;
+    IncidentResolved = "incident_resolved", CONFLICT;
+    LimitReached = "limit_reached", CONFLICT;
     ActionState = "action_state", CONFLICT;
     ApprovalSettled = "approval_settled", CONFLICT;
     ApprovalStale = "approval_stale", CONFLICT;

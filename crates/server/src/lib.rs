@@ -39,7 +39,8 @@ mod space; // room on the disk
 mod sweep; // letting go of what is past its retention
 #[cfg(test)]
 mod tests;
-mod witness; // a witness of our own, over HTTP
+mod witness;
+mod work; // workers, on a WebSocket // a witness of our own, over HTTP
 
 pub use apply::lint;
 pub use backup::{BackedUp, BackupPlan, backup};

@@ -64,11 +64,17 @@ impl Workspace {
             on_behalf_of: None,
             conversation: Some(call.conversation),
             idempotency: None,
+            task: None,
+            input: None,
+            priority: None,
+            deadline: None,
+            parent: None,
         };
         let run = self.0.engine.start_run(start).await?;
         let propose = engine::Propose {
             run: run.id,
             by,
+            attempt: None,
             tool: call.tool,
             arguments: call.arguments,
             reason: call.reason,

@@ -95,6 +95,11 @@ impl From<Refusal> for Fault {
             Refusal::CheckpointValuesMissing => Code::CheckpointValuesMissing,
             Refusal::CheckpointTooLarge { .. } => Code::CheckpointTooLarge,
             Refusal::ThreadFull { .. } => Code::ThreadFull,
+            Refusal::RunPaused { .. } => Code::RunPaused,
+            Refusal::LeaseLost { .. } => Code::LeaseLost,
+            Refusal::InboxFull { .. } => Code::InboxFull,
+            Refusal::IncidentResolved { .. } => Code::IncidentResolved,
+            Refusal::LimitReached { .. } => Code::LimitReached,
             Refusal::Invalid(_) => Code::RequestInvalid,
         };
         let detail = match &refusal {

@@ -9,6 +9,7 @@ mod entries; // entries of the log
 mod events; // the live stream
 mod evidence; // one action with its proof, in one file
 mod health; // alive, ready, metrics
+mod incidents; // what a person must look at
 mod keys; // API keys
 mod log; // the log as the world reads it
 mod me; // who am I, login, logout, links
@@ -20,10 +21,12 @@ mod status; // the workspace in one answer
 mod steps; // steps of a run
 mod subjects; // erasing and legal holds
 mod threads; // what programs keep between their steps
+mod waits; // waits and signals
 
 pub(crate) use {
-    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, keys::*, log::*,
-    me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*, subjects::*, threads::*,
+    actions::*, approvals::*, bundle::*, connectors::*, entries::*, events::*, evidence::*, incidents::*,
+    keys::*, log::*, me::*, receipts::*, reconcile::*, retention::*, runs::*, status::*, steps::*,
+    subjects::*, threads::*, waits::*,
 };
 
 use std::sync::Arc;
@@ -35,7 +38,7 @@ use axum::routing::{get, post};
 use crate::app::App;
 use crate::codes::Code;
 use crate::problem::Fault;
-use crate::{assets, guard, mcp};
+use crate::{assets, guard, mcp, work};
 
 /// The whole server.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -48,6 +51,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/runs", post(runs::start_run).get(runs::list_runs))
         .route("/runs/{run}", get(runs::get_run))
         .route("/runs/{run}/finish", post(runs::finish_run))
+        .route("/runs/{run}/pause", post(runs::pause_run))
+        .route("/runs/{run}/resume", post(runs::resume_run))
+        .route("/runs/{run}/waits", post(waits::open_wait))
+        .route("/runs/{run}/signals", post(waits::send_signal))
+        .route("/incidents", get(incidents::list_incidents))
+        .route("/incidents/{incident}", get(incidents::get_incident))
+        .route("/incidents/{incident}/acknowledge", post(incidents::acknowledge_incident))
+        .route("/incidents/{incident}/resolve", post(incidents::resolve_incident))
+        .route("/work", get(work::work))
         .route("/runs/{run}/steps", post(steps::record_steps).get(steps::list_steps))
         .route("/runs/{run}/actions", post(actions::propose).get(actions::list_run_actions))
         .route("/checkpoints", post(threads::save_checkpoint))

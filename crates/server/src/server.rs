@@ -32,7 +32,7 @@ use crate::offline::make_private;
 use crate::payloads::Shelf;
 use crate::sessions::{SessionWho, Sessions};
 use crate::space::{self, Space};
-use crate::{base, bundle, listen, proofs, routes, sweep};
+use crate::{base, bundle, listen, proofs, routes, sweep, work};
 
 /// The views' file in the data directory.
 pub(crate) const VIEWS_FILE: &str = "views.db";
@@ -180,6 +180,7 @@ impl Server {
             None
         };
         let hosts = LOCAL_HOSTS.map(str::to_owned).into_iter().chain(config.allowed_hosts.clone()).collect();
+        let tracker = TaskTracker::new();
         let app = Arc::new(App {
             log_name: name,
             workspace,
@@ -205,13 +206,14 @@ impl Server {
             requests: Semaphore::new(REQUESTS_MAX),
             large: Arc::new(Semaphore::new(crate::body::LARGE_MAX)),
             streams: Mutex::default(),
+            workers: Arc::new(Semaphore::new(work::WORKERS_MAX)),
+            tasks: tracker.clone(),
             publishing: tokio::sync::Mutex::default(),
             bundles: RwLock::new(bundles),
             space: Space::new(config.data.clone(), config.quota, config.low_space),
             notes,
         });
         app.look_at_space();
-        let tracker = TaskTracker::new();
         if let Some(cosigning) = app.cosigning.clone() {
             tracker.spawn(cosigning.run(config.witness_interval, app.stop.clone()));
         }

@@ -17,4 +17,5 @@ mod room; // at the quota
 mod steps; // what a run need not do again
 mod stories; // the life of an action over REST
 mod threads; // what programs keep between their steps
+mod work; // workers on their WebSocket
 mod world; // the server under test

@@ -131,6 +131,7 @@ async fn publish(engine: &Engine, strict: bool) -> Result<u64, Error> {
             owner: "olga".parse().expect("a name"),
             deputy: None,
             stage: "production".to_owned(),
+            concurrency: None,
         },
     ];
     let expected = None;
@@ -224,12 +225,18 @@ pub(crate) async fn propose(engine: &Engine, story: &Story) -> Result<Action, Er
             on_behalf_of: None,
             conversation: Some("ticket 7".to_owned()),
             idempotency: None,
+            task: None,
+            input: None,
+            priority: None,
+            deadline: None,
+            parent: None,
         })
         .await?;
     engine
         .propose(Propose {
             run: run.id,
             by: agent.clone(),
+            attempt: None,
             tool: story.tool.to_owned(),
             arguments: json!({ "record": RECORD, "level": story.level, "amount": 100 }),
             reason: Some("the customer asked".to_owned()),

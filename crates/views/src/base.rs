@@ -48,7 +48,9 @@ fn load(connection: &Connection, base: &mut dyn BufRead) -> Result<u64, Error> {
             .ok_or_else(|| Error::Base(format!("it does not begin with `{}`", what.trim_end())))
     };
     let version = next("views\t")?;
-    if version != VERSION.to_string() {
+    // Version 3 is this one without phases of runs.
+    let phases = version != "3";
+    if phases && version != VERSION.to_string() {
         return Err(Error::Base(format!("its tables are of version {version}, this program has {VERSION}")));
     }
     let applied = next("applied\t")?;
@@ -67,8 +69,12 @@ fn load(connection: &Connection, base: &mut dyn BufRead) -> Result<u64, Error> {
             kinds = Some((table, found));
         }
         let Some((_, kinds)) = &kinds else { continue };
-        let values: Vec<Value> =
+        let mut values: Vec<Value> =
             columns.zip(kinds).map(|(text, kind)| value(text, kind)).collect::<Result<_, _>>()?;
+        if !phases && table == "runs" {
+            let open = values.get(3) == Some(&Value::Text("open".to_owned()));
+            values.push(if open { Value::Text("attached".to_owned()) } else { Value::Null });
+        }
         if values.len() != kinds.len() {
             return Err(Error::Base(format!("a row of `{table}` has too few columns")));
         }

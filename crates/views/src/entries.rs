@@ -18,6 +18,8 @@ pub(crate) const OF_RUN: &str = "SELECT seq, bytes FROM entries INDEXED BY entri
      WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 pub(crate) const STEPS_OF_RUN: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_run \
      WHERE run = ?1 AND seq > ?2 AND kind = 'step.recorded' ORDER BY seq LIMIT ?3";
+pub(crate) const WAITS_OF_RUN: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_run \
+     WHERE run = ?1 AND seq > ?2 AND kind = 'wait.opened' ORDER BY seq LIMIT ?3";
 pub(crate) const PUBLISHED: &str = "SELECT seq, bytes FROM entries INDEXED BY entries_bundle \
      WHERE kind = 'bundle.published' AND json_extract(bytes, '$.body.bundle') = ?1 ORDER BY seq DESC LIMIT 1";
 pub(crate) const OF_SUBJECT: &str = "SELECT locator FROM payloads WHERE subject = ?1 ORDER BY seq";
@@ -101,6 +103,18 @@ impl Views {
         let limit = bounded(limit);
         let values = (run.as_str(), seq_after(after, -1)?, to_read(limit));
         Ok(Page::cut(self.read_entries(STEPS_OF_RUN, values)?, limit))
+    }
+
+    /// Entries with which a run opened its waits, oldest first.
+    pub fn waits_of_run(
+        &self,
+        run: &RunId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<EntryItem>, Error> {
+        let limit = bounded(limit);
+        let values = (run.as_str(), seq_after(after, -1)?, to_read(limit));
+        Ok(Page::cut(self.read_entries(WAITS_OF_RUN, values)?, limit))
     }
 
     /// Where the payloads of a subject lie.

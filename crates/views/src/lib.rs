@@ -13,6 +13,7 @@ mod entries; // entries as they were written, and where payloads lie
 mod error; // what can go wrong
 mod follow; // takes durable entries in
 mod holdings; // whose payloads a run holds
+mod incidents; // lists of incidents
 mod overview; // the workspace in one answer
 mod page; // pages of lists, newest first
 mod pool; // connections that only read
@@ -33,6 +34,7 @@ pub use actions::{ActionFilter, ActionItem};
 pub use approvals::{ApprovalFilter, ApprovalItem};
 pub use entries::EntryItem;
 pub use error::Error;
+pub use incidents::IncidentFilter;
 pub use overview::Overview;
 pub use page::{LIMIT_MAX, Page};
 pub use project::approval_of;

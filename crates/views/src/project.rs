@@ -9,9 +9,9 @@ use std::sync::Arc;
 use kernel::action::{Action, Status};
 use kernel::approval::Approval;
 use kernel::event::{Entry, Event};
-use kernel::id::{ActionId, ApprovalId, RunId};
+use kernel::id::{ActionId, ApprovalId, IncidentId, RunId};
 use kernel::judge::Verdict;
-use kernel::run::Run;
+use kernel::run::{Phase, Run};
 use kernel::state::{self, Noun, Row, RowKey, Table};
 use kernel::timer::Purpose;
 use rusqlite::Connection;
@@ -41,6 +41,14 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
     match event {
         Event::RunStarted { run, .. }
         | Event::RunFinished { run, .. }
+        | Event::RunDispatched { run, .. }
+        | Event::RunYielded { run, .. }
+        | Event::RunPaused { run }
+        | Event::RunResumed { run }
+        | Event::WaitOpened { run, .. }
+        | Event::WaitMet { run, .. }
+        | Event::SignalReceived { run, .. }
+        | Event::IncidentOpened { run: Some(run), .. }
         | Event::StepRecorded { run, .. }
         | Event::ActionProposed { run, .. } => (Some(run), None),
         Event::ApprovalRequested { approval, .. }
@@ -52,6 +60,9 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         Event::TimerSet { purpose, .. } => match purpose {
             Purpose::Expire { approval, .. } => (None, Some(approval)),
             Purpose::LookUp { .. } | Purpose::Retry { .. } => (None, None),
+            Purpose::Wake { run, .. } | Purpose::Again { run } | Purpose::Deadline { run } => {
+                (Some(run), None)
+            }
         },
         Event::LogStarted { .. }
         | Event::LogRekeyed { .. }
@@ -87,6 +98,9 @@ fn names(event: &Event) -> (Option<&RunId>, Option<&ApprovalId>) {
         | Event::ActionUnknown { .. }
         | Event::ActionLookedUp { .. }
         | Event::ActionHandedOver { .. }
+        | Event::IncidentOpened { run: None, .. }
+        | Event::IncidentAcknowledged { .. }
+        | Event::IncidentResolved { .. }
         | Event::TimerFired { .. } => (None, None),
     }
 }
@@ -116,6 +130,7 @@ pub(crate) struct Lists {
     runs: BTreeMap<RunId, RunChange>,
     actions: BTreeSet<ActionId>,
     approvals: BTreeMap<ApprovalId, Option<u64>>,
+    incidents: BTreeSet<IncidentId>,
     totals: BTreeMap<(&'static str, &'static str), i64>,
     verdicts: BTreeMap<(i64, &'static str), i64>,
 }
@@ -181,6 +196,12 @@ impl Lists {
         self.note_run(entry, &about, &before, &after);
         self.note_action(entry, &about, &before, &after);
         self.note_approval(entry, &about, &before, &after);
+        if let Event::IncidentOpened { incident, .. }
+        | Event::IncidentAcknowledged { incident, .. }
+        | Event::IncidentResolved { incident, .. } = &entry.event
+        {
+            self.incidents.insert(incident.clone());
+        }
         about
     }
 
@@ -253,21 +274,23 @@ impl Lists {
         self.write_runs(connection, table)?;
         self.write_actions(connection, table)?;
         self.write_approvals(connection, table)?;
+        self.write_incidents(connection, table)?;
         self.write_counts(connection)
     }
 
     fn write_runs(&self, connection: &Connection, table: &BatchTable<'_>) -> Result<(), Error> {
         let mut insert = connection.prepare_cached(
-            "INSERT INTO runs(seq, id, agent, status, last_at, waiting, stopped, unknown)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO runs(seq, id, agent, status, last_at, waiting, stopped, unknown, phase)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
         let mut update = connection.prepare_cached(
             "UPDATE runs SET status = ?2, last_at = max(last_at, ?3), waiting = waiting + ?4,
-                 stopped = stopped + ?5, unknown = unknown + ?6 WHERE id = ?1",
+                 stopped = stopped + ?5, unknown = unknown + ?6, phase = ?7 WHERE id = ?1",
         )?;
         for (id, change) in &self.runs {
             let Some(run) = state::run(table, id) else { continue };
             let status = RunStatus::of(&run).word();
+            let phase = run.phase().map(Phase::word);
             let RunChange { started, last_at, waiting, stopped, unknown } = change;
             match started {
                 Some(seq) => insert.execute((
@@ -279,8 +302,9 @@ impl Lists {
                     waiting,
                     stopped,
                     unknown,
+                    phase,
                 ))?,
-                None => update.execute((id.as_str(), status, last_at, waiting, stopped, unknown))?,
+                None => update.execute((id.as_str(), status, last_at, waiting, stopped, unknown, phase))?,
             };
         }
         Ok(())
@@ -329,6 +353,19 @@ impl Lists {
                 ))?,
                 None => update.execute((id.as_str(), status))?,
             };
+        }
+        Ok(())
+    }
+
+    fn write_incidents(&self, connection: &Connection, table: &BatchTable<'_>) -> Result<(), Error> {
+        let mut put = connection.prepare_cached(
+            "INSERT INTO incidents(seq, id, agent, status) VALUES(?1, ?2, ?3, ?4)
+             ON CONFLICT(seq) DO UPDATE SET status = excluded.status",
+        )?;
+        for id in &self.incidents {
+            let Some(incident) = state::incident(table, id) else { continue };
+            let status = incident.status().word();
+            put.execute((incident.seq.cast_signed(), id.as_str(), incident.agent.as_str(), status))?;
         }
         Ok(())
     }

@@ -18,6 +18,8 @@ const GONE: &str = "CREATE TEMP TABLE IF NOT EXISTS gone(run TEXT PRIMARY KEY) W
         (SELECT run FROM gone UNION SELECT id FROM actions WHERE run IN (SELECT run FROM gone));
     DELETE FROM state WHERE noun = 'action' AND id IN
         (SELECT id FROM actions WHERE run IN (SELECT run FROM gone));
+    DELETE FROM state WHERE (noun, id) IN (SELECT s.noun, s.id FROM gone CROSS JOIN state AS s
+        ON s.noun IN ('step', 'signal', 'inbox') AND s.id >= gone.run || '/' AND s.id < gone.run || '0');
     DELETE FROM state WHERE noun = 'run' AND id IN (SELECT run FROM gone);
     DELETE FROM approvals WHERE action IN (SELECT id FROM actions WHERE run IN (SELECT run FROM gone));
     DELETE FROM actions WHERE run IN (SELECT run FROM gone);

@@ -2,7 +2,7 @@
 
 use kernel::clock::Millis;
 use kernel::id::{AgentId, RunId};
-use kernel::run::{Run, RunOutcome};
+use kernel::run::{Phase, Run, RunOutcome};
 use kernel::state::Row as StateRow;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
@@ -40,9 +40,7 @@ impl RunStatus {
     pub fn word(self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Ended(RunOutcome::Done) => "done",
-            Self::Ended(RunOutcome::Failed) => "failed",
-            Self::Ended(RunOutcome::Cancelled) => "cancelled",
+            Self::Ended(outcome) => outcome.word(),
         }
     }
 
@@ -59,6 +57,8 @@ pub struct RunFilter {
     pub agent: Option<AgentId>,
     /// In this state.
     pub status: Option<RunStatus>,
+    /// Doing this.
+    pub phase: Option<Phase>,
 }
 
 /// A run and what its actions came to.
@@ -89,6 +89,7 @@ impl RunFilter {
     pub(crate) fn query(&self, before: i64, limit: usize) -> (String, Vec<Value>) {
         let equals = vec![
             ("agent", "runs_agent", self.agent.as_ref().map(ToString::to_string)),
+            ("phase", "runs_phase", self.phase.map(|phase| phase.word().to_owned())),
             ("status", "runs_status", self.status.map(|status| status.word().to_owned())),
         ];
         LIST.newest_first(equals, before, limit)
@@ -102,7 +103,7 @@ fn read(row: &Row<'_>) -> Result<(Place, RunItem), Error> {
     };
     let count = |index: usize| row.get::<_, i64>(index).map(|count| u64::try_from(count).unwrap_or(0));
     let item = RunItem {
-        run,
+        run: *run,
         waiting: count(2)?,
         stopped: count(3)?,
         unknown: count(4)?,

@@ -14,6 +14,7 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("runs", "seq"),
     ("actions", "seq"),
     ("approvals", "seq"),
+    ("incidents", "seq"),
     ("totals", "what, word"),
     ("verdicts", "minute, verdict"),
     ("checkpoints", "seq"),
@@ -38,9 +39,11 @@ CREATE INDEX payloads_subject ON payloads(subject, seq);
 
 CREATE TABLE runs(
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, status TEXT NOT NULL,
-    last_at INTEGER NOT NULL, waiting INTEGER NOT NULL, stopped INTEGER NOT NULL, unknown INTEGER NOT NULL);
+    last_at INTEGER NOT NULL, waiting INTEGER NOT NULL, stopped INTEGER NOT NULL, unknown INTEGER NOT NULL,
+    phase TEXT);
 CREATE INDEX runs_agent ON runs(agent);
 CREATE INDEX runs_status ON runs(status);
+CREATE INDEX runs_phase ON runs(phase) WHERE phase IS NOT NULL;
 
 CREATE TABLE actions(
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL, run TEXT NOT NULL, agent TEXT NOT NULL, tool TEXT NOT NULL,
@@ -57,6 +60,10 @@ CREATE TABLE approvals(
 CREATE INDEX approvals_action ON approvals(action);
 CREATE INDEX approvals_status ON approvals(status);
 CREATE INDEX approvals_expiry ON approvals(status, expires_at);
+
+CREATE TABLE incidents(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, status TEXT NOT NULL);
+CREATE INDEX incidents_agent ON incidents(agent);
+CREATE INDEX incidents_status ON incidents(status);
 
 CREATE TABLE totals(what TEXT NOT NULL, word TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(what, word)) WITHOUT ROWID;
 

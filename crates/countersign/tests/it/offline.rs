@@ -16,6 +16,8 @@ fn every_command_explains_itself() {
         "lint",
         "status",
         "runs",
+        "signal",
+        "incidents",
         "actions",
         "approvals",
         "explain",
@@ -47,7 +49,9 @@ fn the_help_lists_the_commands() {
           apply       Put a workspace folder in force: agents, connectors, policies
           lint        Check a workspace folder without a server
           status      Show the state of the workspace
-          runs        List runs
+          runs        List runs, look at one, hold it, let it go on, cancel it
+          signal      Tell a run something; it is kept until the run reads it
+          incidents   Look at incidents, take them, say that they are over
           actions     List actions
           approvals   Look at requests for a countersignature and answer them
           explain     Tell the whole story of one action: why, by which rules, on which facts

@@ -1,10 +1,10 @@
 //! Actions, the counters that they move, and the conflict keys that they hold.
 
-use super::{Counter, Noun, Row, RowKey, Table, action, counter, hold, run, same_call};
+use super::{Counter, Noun, Row, RowKey, Table, action, counter, hold, runs, same_call};
 use crate::action::{Action, SettledBy, Status};
 use crate::clock::Millis;
 use crate::event::{Decided, Entry, Event, FactRef};
-use crate::id::ActionId;
+use crate::id::{ActionId, RunId};
 use crate::judge::CounterUse;
 use crate::ports::FailureClass;
 
@@ -106,6 +106,7 @@ pub(super) fn proposed(table: &mut dyn Table, entry: &Entry) {
         settled_by: None,
         settled_at: None,
         handed_over: false,
+        later: None,
     };
     table.put(RowKey::new(Noun::Action, id), Some(Row::Action(Box::new(row))));
     if let Some(key) = idempotency {
@@ -115,10 +116,7 @@ pub(super) fn proposed(table: &mut dyn Table, entry: &Entry) {
         let key = same_call(run_id, tool.as_str(), &arguments);
         table.put(RowKey::new(Noun::Made, key), Some(Row::Made(id.to_string())));
     }
-    if let Some(mut row) = run(table, run_id) {
-        row.actions += 1;
-        table.put(RowKey::new(Noun::Run, run_id), Some(Row::Run(row)));
-    }
+    runs::change(table, run_id, |run| run.actions += 1);
 }
 
 pub(super) fn decided(table: &mut dyn Table, entry: &Entry, decided: &Decided) {
@@ -218,4 +216,11 @@ pub(super) fn unknown(table: &mut dyn Table, entry: &Entry, id: &ActionId) {
         action.status = Status::Unknown;
         action.why = entry.commits.get("cause").copied();
     });
+}
+
+pub(super) fn run_of(table: &dyn Table, id: &ActionId) -> Option<RunId> {
+    match table.get(&RowKey::new(Noun::Action, id)).as_deref() {
+        Some(Row::Action(action)) => Some(action.run.clone()),
+        _ => None,
+    }
 }

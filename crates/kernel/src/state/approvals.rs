@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Noun, Row, RowKey, Table, actions, approval};
+use super::{Noun, Row, RowKey, Table, actions, approval, runs};
 use crate::action::Status;
 use crate::approval::{Approval, ApprovalStatus, Given};
 use crate::clock::Millis;
@@ -15,6 +15,12 @@ pub(super) fn change(table: &mut dyn Table, id: &ApprovalId, change: impl FnOnce
         change(&mut approval);
         if approval.status != ApprovalStatus::Waiting {
             table.put(RowKey::new(Noun::Timer, Timer::row_id(approval.expires_at, &approval.timer)), None);
+        }
+        let asked = matches!(approval.status, ApprovalStatus::Waiting | ApprovalStatus::Approved);
+        if !asked && let Some(run) = actions::run_of(table, &approval.action) {
+            runs::change(table, &run, |run| {
+                run.asked.remove(&approval.action);
+            });
         }
         table.put(RowKey::new(Noun::Approval, id), Some(Row::Approval(Box::new(approval))));
     }
@@ -43,6 +49,11 @@ pub(super) fn requested(table: &mut dyn Table, entry: &Entry) {
         action.status = Status::Waiting;
         action.approval = Some(approval.clone());
     });
+    if let Some(run) = actions::run_of(table, id) {
+        runs::change(table, &run, |run| {
+            run.asked.insert(id.clone());
+        });
+    }
 }
 
 pub(super) fn given(

@@ -9,10 +9,13 @@ use crate::actor::Actor;
 use crate::approval::Approval;
 use crate::clock::Millis;
 use crate::digest::Digest;
-use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, KeyId, PersonId, Role, RunId};
+use crate::id::{ActionId, AgentId, ApprovalId, ConnectorId, IncidentId, KeyId, PersonId, Role, RunId};
+use crate::incident::Incident;
 use crate::retention::Retention;
 use crate::run::Run;
+use crate::signal::{Inbox, Signal};
 use crate::step::Step;
+use crate::wait::Wait;
 
 /// Where rows are read and written while entries are applied.
 pub trait Table {
@@ -36,9 +39,19 @@ macro_rules! typed_get {
 
 typed_get! {
     /// The run of this id.
-    run(&RunId) -> Run = Run |Row::Run(run)| run.clone();
+    run(&RunId) -> Run = Run |Row::Run(run)| (**run).clone();
     /// The step of this run and key.
     step(&str) -> Step = Step |Row::Step(step)| step.clone();
+    /// The wait of this run and key.
+    wait(&str) -> Wait = Step |Row::Wait(wait)| (**wait).clone();
+    /// The signals of this run and name.
+    inbox(&str) -> Inbox = Inbox |Row::Inbox(inbox)| *inbox;
+    /// A signal that nobody read yet.
+    signal(&str) -> Signal = Signal |Row::Signal(signal)| signal.clone();
+    /// How many runs of this agent, or in all, workers have.
+    load(&str) -> u32 = Load |Row::Load(load)| *load;
+    /// The incident of this id.
+    incident(&IncidentId) -> Incident = Incident |Row::Incident(incident)| (**incident).clone();
     /// The action of this id.
     action(&ActionId) -> Action = Action |Row::Action(action)| (**action).clone();
     /// The approval of this id.
@@ -63,6 +76,14 @@ typed_get! {
     retention_set(&AgentId) -> Retention = Retention |Row::Retention(retention)| retention.clone();
     /// What this idempotency key made.
     made(&Digest) -> String = Made |Row::Made(id)| id.clone();
+}
+
+/// Looks at a run without copying it.
+pub fn with_run<T>(table: &dyn Table, id: &RunId, look: impl FnOnce(&Run) -> T) -> Option<T> {
+    match table.get(&RowKey::new(Noun::Run, id)).as_deref() {
+        Some(Row::Run(run)) => Some(look(run)),
+        _ => None,
+    }
 }
 
 /// The workspace's row; a log that has none yet is in setup.

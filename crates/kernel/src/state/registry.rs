@@ -7,13 +7,14 @@ use crate::event::{Entry, Event};
 pub(super) fn apply(table: &mut dyn Table, entry: &Entry) {
     let at = entry.at;
     match &entry.event {
-        Event::AgentRegistered { agent, version, owner, deputy, stage } => {
+        Event::AgentRegistered { agent, version, owner, deputy, stage, concurrency } => {
             let row = Agent {
                 id: agent.clone(),
                 version: *version,
                 owner: owner.clone(),
                 deputy: deputy.clone(),
                 stage: stage.clone(),
+                concurrency: *concurrency,
             };
             table.put(RowKey::new(Noun::Agent, agent), Some(Row::Agent(row)));
         }

@@ -11,11 +11,14 @@ use crate::clock::Millis;
 use crate::digest::Digest;
 use crate::event::Pruned;
 use crate::id::{ActionId, AgentId, KeyId, PersonId, Role, RunId};
+use crate::incident::Incident;
 use crate::retention::Retention;
 use crate::run::Run;
+use crate::signal::{Inbox, Signal};
 use crate::step::Step;
 use crate::thread::{Checkpoint, Thread, Writes};
 use crate::timer::Timer;
+use crate::wait::Wait;
 
 /// The kinds of row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,8 +38,20 @@ pub enum Noun {
     KeyName,
     /// Runs.
     Run,
-    /// Steps, by run and key.
+    /// Steps and waits, by run and key.
     Step,
+    /// Signals that nobody read yet, by run, name and number.
+    Signal,
+    /// Which signals of a name wait to be read, by run and name.
+    Inbox,
+    /// Runs that a worker may have, by agent, task, priority and age.
+    Ready,
+    /// Runs that a worker has.
+    Dispatched,
+    /// How many runs workers have: of each agent, and (no name) in all.
+    Load,
+    /// Incidents.
+    Incident,
     /// Actions.
     Action,
     /// Approvals.
@@ -81,6 +96,12 @@ impl Noun {
             Self::KeyName => "key_name",
             Self::Run => "run",
             Self::Step => "step",
+            Self::Signal => "signal",
+            Self::Inbox => "inbox",
+            Self::Ready => "ready",
+            Self::Dispatched => "dispatched",
+            Self::Load => "load",
+            Self::Incident => "incident",
             Self::Action => "action",
             Self::Approval => "approval",
             Self::Timer => "timer",
@@ -150,6 +171,9 @@ pub struct Agent {
     pub deputy: Option<PersonId>,
     /// experiment, shadow, canary, production, retired.
     pub stage: String,
+    /// Dispatched runs that it may have at once, where its file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
 }
 
 /// An API key.
@@ -204,9 +228,23 @@ pub enum Row {
     /// The hash of a key's secret.
     KeyName(Digest),
     /// A run.
-    Run(Run),
+    Run(Box<Run>),
     /// A step.
     Step(Step),
+    /// A wait.
+    Wait(Box<Wait>),
+    /// A signal that nobody read yet.
+    Signal(Signal),
+    /// Which signals of a name wait to be read.
+    Inbox(Inbox),
+    /// A worker may have this run.
+    Ready,
+    /// A worker has this run, of this agent.
+    Dispatched(AgentId),
+    /// How many runs workers have.
+    Load(u32),
+    /// An incident.
+    Incident(Box<Incident>),
     /// An action.
     Action(Box<Action>),
     /// An approval.

@@ -26,7 +26,7 @@ pub(super) fn let_go(table: &mut dyn Table, runs: &[RunId], lapsed: &[Lapsed], a
             table.put(RowKey::new(Noun::Ended, ended_id(ended, id)), None);
         }
         row.lapsed_at = Some(at);
-        table.put(RowKey::new(Noun::Run, id), Some(Row::Run(row)));
+        table.put(RowKey::new(Noun::Run, id), Some(Row::Run(Box::new(row))));
     }
     for Lapsed { subject, keys } in lapsed {
         erased(table, subject, keys, at);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::id::{AgentId, PersonId, Role};
+use kernel::lease::DISPATCHED_MAX;
 
 use super::retention::Classes;
 use super::{Work, is_file};
@@ -92,6 +93,18 @@ impl Work<'_> {
                     STAGES.join(", "),
                 );
             }
+            let concurrency = agent.concurrency.map(u32::try_from).transpose();
+            let concurrency =
+                concurrency.ok().filter(|runs| runs.is_none_or(|runs| (1..=DISPATCHED_MAX).contains(&runs)));
+            if concurrency.is_none() {
+                self.problems.error(
+                    file,
+                    line_with(text, "concurrency"),
+                    "concurrency_invalid",
+                    format!("an agent may have 1 to {DISPATCHED_MAX} runs with workers at once"),
+                    "leave it out for 100",
+                );
+            }
             let kept = self.retention_of(file, agent.retention.as_deref(), classes);
             let Some(owner) = owner else { continue };
             let title = agent.title.unwrap_or_else(|| agent.name.clone());
@@ -102,6 +115,7 @@ impl Work<'_> {
                 owner,
                 deputy,
                 stage: agent.stage,
+                concurrency: concurrency.flatten(),
                 retention: kept.retention,
                 retention_reason: kept.reason,
             };

@@ -7,11 +7,12 @@ use expect_test::{Expect, expect};
 use super::shop::{Files, edited, files, problems, told};
 
 /// Every code that compiling can report, as the reference lists them.
-pub(super) const CODES: [&str; 68] = [
+pub(super) const CODES: [&str; 69] = [
     "annotation_unknown",
     "argument_invisible",
     "auth_invalid",
     "class_unknown",
+    "concurrency_invalid",
     "connector_kind",
     "counter_amount",
     "counter_per",
@@ -91,7 +92,7 @@ fn check(cases: &[(&str, &str, &str)], expected: Expect) {
     expected.assert_eq(&all(cases));
 }
 
-const OF_PEOPLE: [(&str, &str, &str); 12] = [
+const OF_PEOPLE: [(&str, &str, &str); 13] = [
     (SPACE, "title = \"The shop\"", "titel = \"The shop\""),
     (SPACE, "title = \"The shop\"", "title = \"The shop"),
     (SPACE, "name = \"shop\"", "name = \"The Shop\""),
@@ -100,6 +101,7 @@ const OF_PEOPLE: [(&str, &str, &str); 12] = [
     (AGENT, "owner = \"mara\"", "owner = \"marra\""),
     (AGENT, "deputy = \"jonas\"", "deputy = \"nobody\""),
     (AGENT, "\"production\"", "\"live\""),
+    (AGENT, "\"production\"", "\"production\"\nconcurrency = 0"),
     ("agents/other.toml", "", "name = \"shop-agent\"\nowner = \"mara\""),
     ("policies/never.ceder", "", "forbid (principal, action, resource);"),
     ("policies/../x.cedar", "", ""),
@@ -119,6 +121,7 @@ fn workspace_people_and_agents() {
             agents/shop-agent.toml:3: error person_unknown: the owner `marra` is not a person of the workspace (add `[people.marra]` to workspace.toml)
             agents/shop-agent.toml:4: error person_unknown: the deputy `nobody` is not a person of the workspace (add `[people.nobody]` to workspace.toml)
             agents/shop-agent.toml:5: error stage_unknown: `live` is not a stage (experiment, shadow, canary, production, retired)
+            agents/shop-agent.toml:6: error concurrency_invalid: an agent may have 1 to 10000 runs with workers at once (leave it out for 100)
             agents/shop-agent.toml:1: error name_taken: another file declares the agent `shop-agent`, too (rename one)
             policies/never.ceder:0: warning file_unused: no part of the workspace: nothing reads it (see the reference of workspace files for names)
             :0: error path_invalid: `policies/../x.cedar` is not a plain path (letters, digits, `-`, `_` and `.`)

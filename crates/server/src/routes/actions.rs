@@ -12,7 +12,7 @@ use kernel::state::{Noun, Row, RowKey};
 use serde::Deserialize;
 use views::ActionFilter;
 
-use super::runs::{idempotency_key, key_missing};
+use super::runs::{attempt, idempotency_key, key_missing};
 use super::{Paging, filter};
 use crate::access::Right;
 use crate::app::App;
@@ -24,14 +24,14 @@ use crate::show;
 /// The longest that an answer is held back.
 const WAIT_MAX: u64 = 60_000;
 /// How long a proposal waits for its outcome unless told otherwise.
-const WAIT: u64 = 30_000;
+pub(crate) const WAIT: u64 = 30_000;
 
 pub(crate) fn wait(asked: Option<u64>, default: u64) -> Millis {
     Millis(asked.unwrap_or(default).min(WAIT_MAX).cast_signed())
 }
 
 /// Proposes one use of a tool.
-#[utoipa::path(post, path = "/v1/runs/{run}/actions", params(("run" = String, Path), ("Idempotency-Key" = String, Header)), request_body = api::ProposeAction, responses((status = 200, description = "Settled", body = api::Action), (status = 202, description = "Waiting for a person, or under way", body = api::Action)))]
+#[utoipa::path(post, path = "/v1/runs/{run}/actions", params(("run" = String, Path), ("Idempotency-Key" = String, Header), ("Countersign-Attempt" = Option<u64>, Header, description = "Of the worker, where workers do the run")), request_body = api::ProposeAction, responses((status = 200, description = "Settled", body = api::Action), (status = 202, description = "Waiting for a person, or under way", body = api::Action)))]
 pub(crate) async fn propose(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -51,6 +51,7 @@ pub(crate) async fn propose(
         .propose(engine::Propose {
             run,
             by: caller.actor(),
+            attempt: attempt(&headers)?,
             tool: wanted.tool,
             arguments: if wanted.arguments.is_null() { serde_json::json!({}) } else { wanted.arguments },
             reason: wanted.reason,

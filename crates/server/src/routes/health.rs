@@ -44,8 +44,9 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
 
 /// Counts in the text form of Prometheus. All of them follow durable entries only.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fault> {
+    let (workers, held) = app.engine.workers().await?;
     let text = app
-        .look(|app| {
+        .look(move |app| {
             let seen = app.views.overview(Millis(i64::MAX))?;
             let (stats, head, journal) = (app.engine.stats(), app.engine.head(), app.journal.health());
             let mut out = String::new();
@@ -71,6 +72,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fau
                 one(seen.handed_over),
             );
             put("under_way", "gauge", "Actions under way.", one(stats.under_way));
+            put("workers", "gauge", "Connected workers.", one(workers as u64));
+            put("runs_with_workers", "gauge", "Runs that workers have.", one(held as u64));
             put("entries", "gauge", "Durable entries.", one(head.durable));
             put(
                 "views_behind",

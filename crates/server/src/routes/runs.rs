@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::{Path, State};
 use http::{HeaderMap, StatusCode};
-use kernel::id::AgentId;
-use kernel::run::RunOutcome;
+use kernel::clock::Millis;
+use kernel::id::{AgentId, RunId};
+use kernel::run::{Phase, RunOutcome};
 use serde::Deserialize;
 use views::{RunFilter, RunStatus};
 
@@ -56,21 +57,31 @@ pub(crate) async fn start_run(
             on_behalf_of: start.on_behalf_of.as_deref().map(str::parse).transpose()?,
             conversation: start.conversation,
             idempotency,
+            task: start.task.as_deref().map(str::parse).transpose()?,
+            input: start.input,
+            priority: start.priority,
+            deadline: start.deadline.map(Millis),
+            parent: start.parent.as_deref().map(run_id).transpose()?,
         })
         .await?;
     Ok((StatusCode::CREATED, Answer(show::run_started(&app, &run)?)))
+}
+
+pub(crate) fn run_id(text: &str) -> Result<RunId, Fault> {
+    text.parse().map_err(|_| Fault::not_found("run", text))
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct RunsAsked {
     agent: Option<String>,
     status: Option<String>,
+    phase: Option<String>,
     after: Option<String>,
     limit: Option<usize>,
 }
 
 /// Runs, newest first. Agents see their own.
-#[utoipa::path(get, path = "/v1/runs", params(("agent" = Option<String>, Query), ("status" = Option<String>, Query, description = "`open`, `done`, `failed`, `cancelled`"), ("after" = Option<String>, Query), ("limit" = Option<usize>, Query)), responses((status = 200, body = api::Page<api::Run>)))]
+#[utoipa::path(get, path = "/v1/runs", params(("agent" = Option<String>, Query), ("status" = Option<String>, Query, description = "`open`, `done`, `failed`, `cancelled`"), ("phase" = Option<String>, Query, description = "Of open runs: `attached`, `ready`, `working`, `waiting`, `paused`, `parked`, `retrying`"), ("after" = Option<String>, Query), ("limit" = Option<usize>, Query)), responses((status = 200, body = api::Page<api::Run>)))]
 pub(crate) async fn list_runs(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -91,11 +102,18 @@ pub(crate) async fn list_runs(
         })?),
         None => None,
     };
+    let phase = match asked.phase {
+        Some(word) => Some(Phase::parse(&word).ok_or_else(|| {
+            let phases = Phase::ALL.map(Phase::word).join(", ");
+            Fault::new(Code::QueryInvalid, "this is no phase of a run", phases)
+        })?),
+        None => None,
+    };
     let paging = Paging { after: asked.after, limit: asked.limit };
     let page = app
         .look(move |app| {
-            let page =
-                app.views.runs(&RunFilter { agent, status }, paging.after.as_deref(), paging.limit())?;
+            let filter = RunFilter { agent, status, phase };
+            let page = app.views.runs(&filter, paging.after.as_deref(), paging.limit())?;
             let items = page.items.iter().map(|item| show::run(app, item)).collect::<Result<_, _>>()?;
             Ok(api::Page { items, next: page.next })
         })
@@ -115,36 +133,92 @@ pub(crate) async fn get_run(
     let shown = app
         .look(move |app| {
             let item = app.views.run(&run.id)?.ok_or_else(|| Fault::not_found("run", run.id.as_str()))?;
-            show::run(app, &item)
+            show::run_whole(app, &item)
         })
         .await?;
     Ok(Answer(shown))
 }
 
-/// Ends a run.
-#[utoipa::path(post, path = "/v1/runs/{run}/finish", params(("run" = String, Path)), request_body = api::FinishRun, responses((status = 200, body = api::Run)))]
+/// Ends a run. People cancel runs; a run that workers do is ended otherwise by the worker that has it.
+#[utoipa::path(post, path = "/v1/runs/{run}/finish", params(("run" = String, Path), ("Countersign-Attempt" = Option<u64>, Header, description = "Of the worker, where workers do the run")), request_body = api::FinishRun, responses((status = 200, body = api::Run)))]
 pub(crate) async fn finish_run(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(finish): Json<api::FinishRun>,
 ) -> Result<Answer<api::Run>, Fault> {
-    caller.may(Right::Act)?;
+    let outcome = outcome(&finish.outcome)?;
+    caller.may(if outcome == RunOutcome::Cancelled && caller.agent().is_none() {
+        Right::Steer
+    } else {
+        Right::Act
+    })?;
     let run = app.run_seen(&id, &caller).await?;
-    let outcome = match finish.outcome.as_str() {
-        "done" => RunOutcome::Done,
-        "failed" => RunOutcome::Failed,
-        "cancelled" => RunOutcome::Cancelled,
-        _ => {
-            return Err(Fault::new(
-                Code::RequestInvalid,
-                "this is no outcome of a run",
-                "`done`, `failed` or `cancelled`",
-            ));
-        }
+    let finish = engine::FinishRun {
+        run: run.id,
+        by: caller.actor(),
+        attempt: attempt(&headers)?,
+        outcome,
+        result: finish.result,
+        error: finish.error,
     };
-    let run = app.engine.finish_run(&run.id, outcome, caller.actor()).await?;
+    let run = app.engine.finish_run(finish).await?;
     Ok(Answer(show::run_started(&app, &run)?))
+}
+
+pub(crate) fn outcome(word: &str) -> Result<RunOutcome, Fault> {
+    match word {
+        "done" => Ok(RunOutcome::Done),
+        "failed" => Ok(RunOutcome::Failed),
+        "cancelled" => Ok(RunOutcome::Cancelled),
+        _ => Err(Fault::new(
+            Code::RequestInvalid,
+            "this is no outcome of a run",
+            "`done`, `failed` or `cancelled`",
+        )),
+    }
+}
+
+/// Holds a run: no worker gets it, and it takes no new steps and actions. What is under way is recorded.
+#[utoipa::path(post, path = "/v1/runs/{run}/pause", params(("run" = String, Path)), request_body = api::Reasoned, responses((status = 200, body = api::Run)))]
+pub(crate) async fn pause_run(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(asked): Json<api::Reasoned>,
+) -> Result<Answer<api::Run>, Fault> {
+    caller.may(Right::Steer)?;
+    let run = app.run_seen(&id, &caller).await?;
+    let run = app.engine.pause_run(&run.id, caller.actor(), asked.reason).await?;
+    Ok(Answer(show::run_started(&app, &run)?))
+}
+
+/// Lets a run go on.
+#[utoipa::path(post, path = "/v1/runs/{run}/resume", params(("run" = String, Path)), request_body = api::Reasoned, responses((status = 200, body = api::Run)))]
+pub(crate) async fn resume_run(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(asked): Json<api::Reasoned>,
+) -> Result<Answer<api::Run>, Fault> {
+    caller.may(Right::Steer)?;
+    let run = app.run_seen(&id, &caller).await?;
+    let run = app.engine.resume_run(&run.id, caller.actor(), asked.reason).await?;
+    Ok(Answer(show::run_started(&app, &run)?))
+}
+
+/// The attempt under which a worker writes on a run.
+pub(super) fn attempt(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    let Some(value) = headers.get("countersign-attempt") else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| {
+        Fault::new(
+            Code::RequestInvalid,
+            "the header `countersign-attempt` is no number",
+            "send the attempt under which the run was given to this worker, or leave it out",
+        )
+    })
 }
 
 /// The header `Idempotency-Key`.

@@ -4,6 +4,7 @@ use kernel::action::{Cause, SettledBy};
 use kernel::approval::WithdrawnWhy;
 use kernel::event::{Entry, Event};
 use kernel::judge::Verdict;
+use kernel::lease::YieldWhy;
 use kernel::step::StepOutcome;
 use kernel::thread::DeletedWhy;
 
@@ -99,6 +100,8 @@ fn sentence(event: &Event) -> String {
             WithdrawnWhy::ApproversChanged => {
                 "The approvers' roles changed; the approval no longer holds.".to_owned()
             }
+            WithdrawnWhy::Lost => "Something else for which the run waited came first.".to_owned(),
+            WithdrawnWhy::RunEnded => "The run was ended; nobody is asked any more.".to_owned(),
             WithdrawnWhy::Restored => "The journal was restored to a point before its end; whether this was \
                                        answered since then is not known."
                 .to_owned(),
@@ -121,6 +124,23 @@ fn sentence(event: &Event) -> String {
         Event::ThreadDeleted { why: DeletedWhy::Retention, .. } => {
             "A thread past its retention was let go.".to_owned()
         }
+        Event::RunDispatched { attempt, .. } => format!("A worker got the run (attempt {attempt})."),
+        Event::RunYielded { why, .. } => match why {
+            YieldWhy::Waiting => "The run waits, without a worker.".to_owned(),
+            YieldWhy::Failed => "The attempt failed.".to_owned(),
+            YieldWhy::Lapsed => "The worker gave no sign of life; it has the run no more.".to_owned(),
+            YieldWhy::Released => "The worker has the run no more.".to_owned(),
+        },
+        Event::RunPaused { .. } => "The run was paused.".to_owned(),
+        Event::RunResumed { .. } => "The run goes on.".to_owned(),
+        Event::WaitOpened { .. } => "The run began to wait.".to_owned(),
+        Event::WaitMet { .. } => "What the run waited for is there.".to_owned(),
+        Event::SignalReceived { .. } => "The run was told something.".to_owned(),
+        Event::IncidentOpened { owner, .. } => {
+            format!("It failed too often; {owner} must look at it.")
+        }
+        Event::IncidentAcknowledged { by, .. } => format!("{by} takes the incident."),
+        Event::IncidentResolved { by, .. } => format!("{by} resolved the incident; the run goes on."),
         Event::LogStarted { .. } => "The log began.".to_owned(),
         Event::LogRekeyed { .. } => {
             "The log has another key from here on, signed by the one before.".to_owned()

@@ -9,13 +9,14 @@ use kernel::id::Role;
 use crate::access::{Right, check};
 use crate::caller::{ALL_SCOPES, Caller, Who};
 
-const RIGHTS: [Right; 10] = [
+const RIGHTS: [Right; 11] = [
     Right::See,
     Right::SeeWorkspace,
     Right::Audit,
     Right::Act,
     Right::Answer,
     Right::Resolve,
+    Right::Steer,
     Right::Publish,
     Right::Connect,
     Right::Keys,
@@ -62,7 +63,7 @@ fn the_table_of_rights() {
         writeln!(table, "{who} ({}): {}", scopes.len(), may.join(" ")).unwrap();
     }
     let wanted = "\
-operator (5): See SeeWorkspace Audit Act Publish Connect Keys Invite
+operator (5): See SeeWorkspace Audit Act Steer Publish Connect Keys Invite
 agent a (2): See Act
 agent a (1): See
 agent a (5): See Act
@@ -70,11 +71,11 @@ person viewer (5): See SeeWorkspace
 person reviewer (5): See SeeWorkspace Answer
 person reviewer (1): See SeeWorkspace
 person finance (2): See SeeWorkspace Answer
-person owner (5): See SeeWorkspace Answer Resolve Connect
-person governor (5): See SeeWorkspace Audit Answer Publish Connect
-person governor (2): See SeeWorkspace Audit Answer Connect
+person owner (5): See SeeWorkspace Answer Resolve Steer Connect
+person governor (5): See SeeWorkspace Audit Answer Steer Publish Connect
+person governor (2): See SeeWorkspace Audit Answer Steer Connect
 person auditor (5): See SeeWorkspace Audit Answer
-person admin (5): See SeeWorkspace Audit Answer Connect Keys
+person admin (5): See SeeWorkspace Audit Answer Steer Connect Keys
 ";
     assert_eq!(table, wanted);
 }

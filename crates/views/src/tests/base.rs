@@ -95,3 +95,28 @@ fn a_base_that_is_not_one_is_refused() {
         assert!(matches!(made, Err(Error::Base(_) | Error::Sqlite(_))), "{}", &bad[..bad.len().min(80)]);
     }
 }
+
+/// Journals that were pruned by an older program must open for ever.
+#[test]
+fn a_base_of_the_version_before_is_read() {
+    let mut story = Story::begin();
+    story.run(&WAYS, None);
+    story.run(&WAYS, Some(RunOutcome::Done));
+    let dir = tempfile::tempdir().unwrap();
+    let views = Views::open(&dir.path().join("views"), 0).unwrap().0;
+    follow(&views, &story.entries, 50);
+    let mut base = Vec::new();
+    views.base(&mut base, 1).unwrap();
+    let now = String::from_utf8(base).unwrap();
+    let before = |line: &str| match line.rsplit_once('\t') {
+        Some((rest, _)) if line.starts_with("runs\t") => format!("{rest}\n"),
+        _ => format!("{}\n", if line == "views\t4" { "views\t3" } else { line }),
+    };
+    let old: String = now.lines().map(before).collect();
+    let read = |name: &str, text: &str| {
+        dump(&Views::from_base(&dir.path().join(name), &mut Cursor::new(text.as_bytes())).unwrap())
+    };
+    assert_ne!(old, now);
+    assert_eq!(read("old", &old), read("now", &now));
+    assert!(now.contains("\tattached\n"), "an open run is among them");
+}

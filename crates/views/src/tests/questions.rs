@@ -6,16 +6,18 @@ use kernel::action::Status;
 use kernel::approval::ApprovalStatus;
 use kernel::clock::Millis;
 use kernel::digest::Digest;
+use kernel::incident::IncidentStatus;
 use kernel::judge::Verdict;
 use kernel::ports::StateStore;
-use kernel::run::RunOutcome;
+use kernel::run::{Phase, RunOutcome};
 use kernel::state::{Noun, Row, RowKey};
 use rusqlite::types::Value;
 use tempfile::TempDir;
 
 use super::story::{Story, WAYS, Way, long};
 use crate::{
-    ActionFilter, ApprovalFilter, Error, Page, RunFilter, RunStatus, Views, entries, overview, runs, store,
+    ActionFilter, ApprovalFilter, Error, IncidentFilter, Page, RunFilter, RunStatus, Views, entries,
+    incidents, overview, runs, store,
 };
 
 fn told(story: &Story) -> (TempDir, Views) {
@@ -192,6 +194,8 @@ fn no_question_reads_a_whole_table() {
         (entries::OF_ACTION, 3),
         (entries::PUBLISHED, 1),
         (entries::OF_RUN, 3),
+        (entries::WAITS_OF_RUN, 3),
+        (incidents::ONE, 1),
         (entries::PAYLOAD, 1),
         (overview::TOTALS, 1),
         (overview::VERDICTS, 1),
@@ -215,8 +219,17 @@ fn no_question_reads_a_whole_table() {
             agent: on(4).then(|| agent.clone()),
         }
         .query(7, 5));
-        ask(RunFilter { agent: on(0).then(|| agent.clone()), status: on(1).then_some(RunStatus::Open) }
-            .query(7, 5));
+        ask(RunFilter {
+            agent: on(0).then(|| agent.clone()),
+            status: on(1).then_some(RunStatus::Open),
+            phase: on(2).then_some(Phase::Waiting),
+        }
+        .query(7, 5));
+        ask(IncidentFilter {
+            agent: on(0).then(|| agent.clone()),
+            status: on(1).then_some(IncidentStatus::Open),
+        }
+        .query(7, 5));
         let status = on(0).then_some(if on(2) { ApprovalStatus::Used } else { ApprovalStatus::Waiting });
         ask(ApprovalFilter { status, action: on(1).then(|| action.id.clone()) }.query(None, 5).unwrap());
     }

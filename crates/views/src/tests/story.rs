@@ -80,6 +80,7 @@ impl Story {
                 owner: ada(),
                 deputy: Some(bob),
                 stage: "production".to_owned(),
+                concurrency: None,
             },
             Event::ConnectorRegistered {
                 connector: "crm".parse().unwrap(),
@@ -152,6 +153,10 @@ impl Story {
                 on_behalf_of: None,
                 conversation: None,
                 fingerprint: None,
+                task: None,
+                priority: None,
+                deadline: None,
+                parent: None,
             },
             &["title"],
         );

@@ -98,7 +98,7 @@ impl Client {
 
     /// Ends a run.
     pub async fn finish_run(&self, run: &str, outcome: &str) -> Result<api::Run, ClientError> {
-        let body = api::FinishRun { outcome: outcome.to_owned() };
+        let body = api::FinishRun { outcome: outcome.to_owned(), result: None, error: None };
         self.send(Method::POST, &format!("/v1/runs/{run}/finish"), Some(&body), None).await
     }
 
