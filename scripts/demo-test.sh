@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The first minute of a new user, on other ports and in another folder than `make demo`: the demo itself; a request
-# approved by clicking in Chromium and seen executed; the tour of docs/guide, command by command; a second demo over the
-# first; and the end.
+# approved by clicking in Chromium and seen executed; the tour and the tutorial of docs/guide, command by command; a second
+# demo over the first; and the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -23,6 +23,7 @@ else
   echo "demo-test: the console was not clicked: there is no chromium"
 fi
 scripts/tour.py docs/guide/tour.md
+scripts/tour.py docs/guide/tutorial-langgraph.md
 scripts/tour.py docs/guide/proofs.md
 scripts/tour.py docs/guide/evidence.md
 scripts/tour.py docs/guide/witness.md

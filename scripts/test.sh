@@ -28,6 +28,8 @@ step "real work"
 scripts/real-data.sh
 step "the console, by clicking"
 scripts/browser.sh
+step "the Python SDK"
+scripts/sdk-python.sh
 step "LangGraph's conformance suite, crashes and fences"
 scripts/langgraph-conformance.sh
 step "the first minute: demo, click, tour"

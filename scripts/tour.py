@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SECONDS_MAX = 300
+SECONDS_MAX = 600
 
 
 def commands(text):

@@ -260,7 +260,7 @@ def test_more_steps_than_a_page_are_all_found_again(host: Host, name: Name) -> N
     assert len(work.done) == 230
 
 
-def test_an_ended_run_takes_nothing_new_and_still_answers_from_its_record(host: Host, name: Name) -> None:
+def test_an_ended_run_is_found_again_and_takes_nothing_new(host: Host, name: Name) -> None:
     run_name = name()
     with host.client() as client:
         with client.run(run_name) as run:

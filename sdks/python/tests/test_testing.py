@@ -108,8 +108,9 @@ def test_all_of_waits_for_all(server: FakeServer) -> None:
             run.wait("all", all_of=all_of, timeout=0)
         other.finish()
         met = run.wait("all", all_of=all_of, timeout=0)
-        assert met.by == (3, 0, 1, 2)
-        assert met.answers[1] == "yes"
+        assert met.by == (0, 1, 2, 3)
+        assert met.answers[0] == {"signal": "paid", "value": "yes"}
+        assert met.answers[1] == {"action": action.id, "status": "rejected"}
         with pytest.raises(countersign.ConfigError):
             run.wait("both", signal("a"), all_of=[signal("b")])
 

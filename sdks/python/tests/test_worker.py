@@ -18,7 +18,7 @@ import countersign
 from countersign import AsyncRun, Final, Run, Worker, after, agent, signal, task
 from countersign.testing import FakeServer
 from countersign.testing.work import WorkSession
-from countersign.worker import PROTOCOL, Unreachable
+from countersign.worker import PROTOCOL, Left, Unreachable
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_a_waiting_run_has_no_worker_and_goes_on_where_it_was(server: Fake
 
     @task("refund")
     async def refund(run: AsyncRun, given: Any) -> str:
-        begun.append(run.wire["attempt"])  # type: ignore[typeddict-item]
+        begun.append(run.wire["attempt"])
         await run.step("load", lambda: loads.append(1))
         action = await run.action("mail.send", to="everybody", key="mail")
         await run.wait("pause", after(3600))
@@ -177,7 +177,7 @@ async def test_a_worker_past_its_lease_is_refused_and_leaves_the_run(server: Fak
 
     @task("stalled")
     async def stalled(run: AsyncRun, given: Any) -> str:
-        if run.wire["attempt"] == 1:  # type: ignore[typeddict-item]
+        if run.wire["attempt"] == 1:
             await go.wait()
             try:
                 await run.step("late", lambda: "by the first")
@@ -360,7 +360,7 @@ async def test_over_a_real_socket_through_cuts_and_an_outage(server: FakeServer)
 
     @task("long")
     async def long(run: AsyncRun, given: Any) -> str:
-        begun.append(run.wire["attempt"])  # type: ignore[typeddict-item]
+        begun.append(run.wire["attempt"])
         await run.step("first", lambda: 1)
         for number in range(20):
             await asyncio.sleep(0.02)
@@ -402,3 +402,42 @@ async def test_a_key_that_is_not_taken_ends_the_worker(server: FakeServer) -> No
         worker = Worker(task("a")(lambda run, given: 1), url=f"http://127.0.0.1:{port}", key="csk_wrong")
         with pytest.raises(countersign.Unauthenticated):
             await worker.serve()
+
+
+async def test_what_a_worker_without_its_lease_still_does_goes_nowhere() -> None:
+    """It was stopped past its lease: its first write is refused, and nothing more is sent, whatever the task does."""
+    sent, told, done = list[dict[str, Any]](), asyncio.Queue[str](), asyncio.Event()
+
+    class Line:
+        async def send(self, message: str) -> None:
+            one = json.loads(message)
+            sent.append(one)
+            if one["type"] == "hello":
+                told.put_nowait(json.dumps({"type": "welcome", "id": one["id"], "lease_ms": 30_000, "lost": []}))
+                told.put_nowait(json.dumps({"type": "run", "run": "run_1", "task": "stubborn", "attempt": 1, "steps": []}))
+            else:
+                problem = {"code": "lease_lost", "status": 409, "detail": "attempt 1 is not the current one", "hint": ""}
+                told.put_nowait(json.dumps({"type": "refused", "id": one["id"], "problem": problem}))
+
+        async def recv(self) -> str:
+            return await told.get()
+
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[Line]:
+        yield Line()
+
+    @task("stubborn")
+    async def stubborn(run: AsyncRun, given: Any) -> str:
+        for number in range(3):
+            with pytest.raises(Left):
+                await run.step(f"write-{number}", lambda: 1)
+        done.set()
+        return "as if nothing had happened"
+
+    worker = Worker(stubborn, connect=connect)
+    serving = asyncio.ensure_future(worker.serve())
+    await done.wait()
+    await until(lambda: not worker.busy)
+    worker.stop()
+    await serving
+    assert [one["type"] for one in sent] == ["hello", "steps"]

@@ -40,10 +40,21 @@ def named_rows(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def any_json(value: object) -> object:
+    """Lets values be any JSON where the document says `object` and no more: results, inputs and signals are whatever they are."""
+    if isinstance(value, list):
+        return [any_json(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") in ("object", ["object", "null"]) and not {"properties", "additionalProperties"} & value.keys():
+        return {key: one for key, one in value.items() if key != "type"}
+    return {key: any_json(one) for key, one in value.items()}
+
+
 def generate(document: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "openapi.json"), Path(folder, "wire.py")
-        source.write_text(json.dumps(open_ended(named_rows(json.loads(document.read_text())))))
+        source.write_text(json.dumps(open_ended(any_json(named_rows(json.loads(document.read_text()))))))
         command = [
             sys.executable, "-W", "ignore", "-m", "datamodel_code_generator",
             "--input", str(source), "--input-file-type", "openapi", "--output", str(target),

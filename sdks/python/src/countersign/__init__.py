@@ -42,6 +42,7 @@ from .errors import (
     ValueNotJson,
     Withdrawn,
 )
+from .govern import govern
 from .results import FileResults, Results
 from .run import AsyncRun, Decision, Run, StepSpec, current_run, step
 from .waits import Condition, Met, after, at, ended, settled, signal
@@ -100,6 +101,7 @@ __all__ = [
     "at",
     "current_run",
     "ended",
+    "govern",
     "settled",
     "signal",
     "step",

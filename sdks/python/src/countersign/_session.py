@@ -103,19 +103,19 @@ class Session:
         self._lock = threading.Lock()
 
     def claim(self, what: str, key: str) -> None:
-        """Takes a key for this session."""
+        """Takes a key for this session. Waits are steps: their keys are the same ones."""
         size = len(key.encode())
         if not 1 <= size <= KEY_BYTES_MAX:
             raise ValueNotJson(f"the key of a {what} has {size} bytes", f"give it 1 to {KEY_BYTES_MAX} bytes")
         with self._lock:
-            if (what, key) in self._used:
+            if (_kind(what), key) in self._used:
                 raise KeyReused(what, key, example_of(what, key))
-            self._used.add((what, key))
+            self._used.add((_kind(what), key))
 
     def release(self, what: str, key: str) -> None:
         """Gives a key back: what it named did not come about."""
         with self._lock:
-            self._used.discard((what, key))
+            self._used.discard((_kind(what), key))
 
     def times(self, what: str) -> int:
         """How often this was asked for in the session, before now."""
@@ -254,6 +254,10 @@ class StepCall:
         return fetch(self.spec.key, recorded.get("result"), self.session.results)
 
 
+def _kind(what: str) -> str:
+    return "step" if what == "wait" else what
+
+
 def example_of(what: str, key: str) -> str:
     """How to name the rounds of a loop."""
     shown = key if len(key) <= 40 else key[:39] + "…"
@@ -277,9 +281,8 @@ class HttpWire:
     retry: Retry
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def recorded(self) -> Flow[dict[str, Mapping[str, Any]]]:
+    def recorded(self, after: str | None = None) -> Flow[dict[str, Mapping[str, Any]]]:
         steps: dict[str, Mapping[str, Any]] = {}
-        after: str | None = None
         while True:
             query: dict[str, str | int] = {"limit": PAGE} if after is None else {"limit": PAGE, "after": after}
             page = yield from ask_json(Call("GET", f"/v1/runs/{self.run}/steps", query=query), self.retry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -49,11 +50,12 @@ def ended(run: str) -> Condition:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """How a wait ended: the numbers of the conditions that were met, in order, with what each brought."""
+    """How a wait ended: the numbers of the conditions that were met, in order, with what answered each: a mapping with `signal`
+    and `value`, with `at`, with `action` and `status`, or with `run`, `status` and its `value` or `error`."""
 
     key: str
     by: tuple[int, ...]
-    answers: tuple[Any, ...]
+    answers: tuple[Mapping[str, Any], ...]
 
     @property
     def first(self) -> int:
@@ -62,5 +64,5 @@ class Met:
 
     @property
     def answer(self) -> Any:
-        """What the first one brought: the signal's value, the action, the run; `None` for a moment."""
-        return self.answers[0] if self.answers else None
+        """What the first one brought: the signal's value, the result of the run; `None` for a moment and for an action."""
+        return self.answers[0].get("value") if self.answers else None

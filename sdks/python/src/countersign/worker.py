@@ -25,18 +25,19 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+import httpx
 from websockets.asyncio.client import connect as websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from . import action as actions
 from ._canonical import NotJson, canonical
-from ._session import Session, met_of
-from ._transport import BODY_BYTES_MAX, Flow, Retry, encode
+from ._session import HttpWire, Session, met_of
+from ._transport import BODY_BYTES_MAX, Async, Flow, Retry, Timekeeper, encode
 from .action import Action
 from .client import _Settings
 from .errors import ConfigError, CountersignError, Final, LeaseLost, ProtocolError, RequestError, ServerUnavailable, of_problem
 from .run import AsyncRun, Run, _current
-from .waits import Condition, Met, after, settled
+from .waits import Condition, Met, settled
 
 if TYPE_CHECKING:
     from . import _wire
@@ -64,6 +65,14 @@ class Frame:
 
     type: str
     fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """Steps on record beyond those that came with the run."""
+
+    run: str
+    after: str
 
 
 def task(name: str) -> Callable[[F], F]:
@@ -125,16 +134,19 @@ class Unreachable(Exception):
 class _WorkWire:
     """Speaks over the worker's connection, with the token of the lease in every word."""
 
-    def __init__(self, run: str, attempt: int, steps: Sequence[Mapping[str, Any]]) -> None:
-        self.run, self.attempt = run, attempt
-        self.known = {step["key"]: step for step in steps if step.get("key") is not None}
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.run, self.attempt = given["run"], given["attempt"]
+        self.known = {step["key"]: step for step in given.get("steps", ()) if step.get("key") is not None}
+        self.more: str | None = given.get("steps_next")
 
     def _ask(self, type: str, **fields: Any) -> Flow[Any]:  # noqa: A002
         answer: Mapping[str, Any] = yield Frame(type, {"run": self.run, "attempt": self.attempt, **fields})
         return answer
 
     def recorded(self) -> Flow[dict[str, Mapping[str, Any]]]:
-        yield from ()
+        if self.more is not None:
+            self.known.update((yield More(self.run, self.more)))
+            self.more = None
         return self.known
 
     def record(self, steps: Sequence[Mapping[str, Any]]) -> Flow[list[Mapping[str, Any]]]:
@@ -150,9 +162,13 @@ class _WorkWire:
     def follow(self, action: Action, wait: bool | float, again: Callable[[], Flow[Action]]) -> Flow[Action]:
         if action.settled or wait is False:
             return action
+        if wait is not True:
+            raise ConfigError(
+                "a task waits for people as long as it takes, or not at all",
+                "wait=False, then run.wait(key, settled(action), after(seconds)): it is withdrawn when the time is over",
+            )
         # A wait is a step: while a person thinks, nobody has the run.
-        on = [settled(action)] if wait is True else [settled(action), after(wait)]
-        yield from self.wait(f"settled {action.id}", "any_of", on, None)
+        yield from self.wait(f"settled {action.id}", "any_of", [settled(action)], None)
         return (yield from again())
 
     def wait(self, key: str, mode: str, on: Sequence[Condition], timeout: float | None) -> Flow[Met]:
@@ -179,6 +195,9 @@ class _TaskDriver:
         try:
             while True:
                 effect = flow.send(answer)
+                if isinstance(effect, More):
+                    answer = await self.held.worker._more(effect)
+                    continue
                 assert isinstance(effect, Frame), "a task speaks over its worker's connection only"
                 answer = await self.held.ask(effect)
         except StopIteration as done:
@@ -249,7 +268,11 @@ class Worker:
         self.slots = slots
         self.results = results
         self.retry = retry or Retry(most_seconds=10.0)
-        self._connect = connect or _over_websocket(_Settings(url, key, key_file, retry))
+        self._settings: _Settings | None = None
+        if connect is None:
+            self._settings = _Settings(url, key, key_file, retry)
+            connect = _over_websocket(self._settings)
+        self._connect = connect
         self._held: dict[str, _Held] = {}
         self._ids = itertools.count(1)
         self._asked: dict[int, tuple[asyncio.Future[Mapping[str, Any]], str, _Held | None]] = {}
@@ -333,21 +356,22 @@ class Worker:
 
     async def _listen(self, line: Line, stopped: asyncio.Future[Any]) -> None:
         beat = asyncio.ensure_future(self._beat(line))
+        reading = asyncio.ensure_future(self._read(line))
         try:
-            while True:
-                incoming = asyncio.ensure_future(line.recv())
-                await asyncio.wait({incoming, beat, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if incoming.done():
-                    self._take(_parsed(incoming.result()))
-                    continue
-                incoming.cancel()
-                if stopped.done():
-                    await self._give_back(line)
-                    return
+            await asyncio.wait({reading, beat, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+            elif stopped.done():
+                await self._give_back(line)
+            else:
                 beat.result()
-                raise Unreachable("the heart stopped")
         finally:
             beat.cancel()
+            reading.cancel()
+
+    async def _read(self, line: Line) -> None:
+        while True:
+            self._take(_parsed(await line.recv()))
 
     async def _beat(self, line: Line) -> None:
         while True:
@@ -426,7 +450,7 @@ class Worker:
         fn = self.tasks.get(name)
         if fn is None:
             raise ConfigError(f"this worker does not know the task `{name}`", "give the worker its function")
-        session = Session(_WorkWire(held.run, held.attempt, held.given.get("steps", ())), self.results)
+        session = Session(_WorkWire(held.given), self.results)
         driver = _TaskDriver(held)
         known = cast("_wire.Run", {"id": held.run, "status": "open", "agent": self.agent or "", **_facts(held.given)})
         if inspect.iscoroutinefunction(fn):
@@ -467,6 +491,15 @@ class Worker:
             problem = answer["problem"]
             raise of_problem(int(problem.get("status", 0)), problem)
         return answer
+
+    async def _more(self, more: More) -> dict[str, Mapping[str, Any]]:
+        """Reads the rest of what is on record by requests: a run that was given comes with as much as one message holds."""
+        if self._settings is None:
+            raise ConfigError("the rest of the steps is not to be had over this connection", "give the worker `url` and `key`")
+        settings = self._settings
+        async with httpx.AsyncClient(trust_env=not settings.local) as http:
+            driver = Async(http, settings.base, settings.headers, Timekeeper())
+            return await driver.run(HttpWire(more.run, self.retry).recorded(more.after))
 
     async def _give_back(self, line: Line) -> None:
         """Leaves what is being done, and says so: another worker need not wait for the lease to run out."""

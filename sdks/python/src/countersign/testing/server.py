@@ -223,7 +223,7 @@ class FakeServer:
             case "POST", ["v1", "runs", run, "actions"]:
                 return _answer(world.propose(run, body, key))
             case "POST", ["v1", "runs", run, "signals"]:
-                return 200, {"seq": world.tell(run, str(body.get("name")), body.get("value"), key)}
+                return 201, {"seq": world.tell(run, str(body.get("name")), body.get("value"), key)}
             case "POST", ["v1", "runs", run, "waits"]:
                 hold = int(body.pop("wait_ms", 0))
                 found = world.wait(run, body)
@@ -269,7 +269,11 @@ class FakeServer:
         """Lets people act and time pass until it is over, or the hold has ended."""
         until = self.clock.millis + hold_ms
         while not over() and self.clock.millis < until:
-            if not self._pass_time(until):
+            if self._pass_time(until):
+                continue
+            if hold_ms < HOLD_SECONDS * 1000:
+                self.clock.millis = until
+            else:
                 raise Stuck(f"{what} waits for something that nobody brings about: give `on_wait` a function that does")
 
     def _pass_time(self, until: int) -> bool:

@@ -146,13 +146,12 @@ class WorkSession:
             if not answer["met"]:
                 self.held.pop(run, None)
             return answer
-        world.open_run(run, attempt)
         if kind == "finish":
+            # Asked again after a cut, it has ended already: as it was asked for.
             world.finish(run, message, attempt)
-        elif kind == "fail":
-            world.give_back(run, "failed")
-        elif kind == "release":
-            world.give_back(run, "released")
+        elif kind in ("fail", "release"):
+            world.open_run(run, attempt)
+            world.give_back(run, "failed" if kind == "fail" else "released")
         else:
             raise Problem(422, "request_invalid", f"`{kind}` is no message")
         self.held.pop(run, None)

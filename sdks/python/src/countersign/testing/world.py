@@ -110,7 +110,7 @@ class FakeWait:
 
     @property
     def met(self) -> bool:
-        return bool(self.by) if self.mode == "any_of" else len(self.by) == len(self.on)
+        return bool(self.by)
 
 
 class World:
@@ -180,7 +180,7 @@ class World:
 
     def open_run(self, identity: str, attempt: int | None = None) -> FakeRun:
         run = self.run(identity)
-        if attempt is not None and (run.wire["attempt"] != attempt or run.wire["phase"] != "working"):
+        if attempt is not None and (run.wire["attempt"] != attempt or run.wire.get("phase") != "working"):
             raise Problem(409, "lease_lost", f"attempt {attempt} of the run `{identity}` is not the current one")
         if not run.open:
             raise Problem(409, "run_finished", f"the run `{identity}` has ended ({run.wire['status']})", "start a new run")
@@ -202,11 +202,14 @@ class World:
         }
 
     def finish(self, identity: str, end: Mapping[str, Any], attempt: int | None = None) -> dict[str, Any]:
-        run = self.run(identity) if attempt is None else self.open_run(identity, attempt)
+        run = self.run(identity)
         outcome = end.get("outcome")
         if outcome not in ("done", "failed", "cancelled"):
             raise invalid("this is no outcome of a run")
         if run.open:
+            if attempt is not None or (run.wire.get("task") and outcome != "cancelled"):
+                # A run that workers do is ended by the one that has it.
+                self.open_run(identity, attempt if attempt is not None else 0)
             run.wire.update(status=outcome, finished_at=self.now)
             run.wire.pop("phase", None)
             for member in ("result", "error"):
@@ -232,6 +235,8 @@ class World:
                 raise invalid(f"`{step.get('kind')}` is no kind of step")
             if step.get("result") is not None and step.get("error") is not None:
                 raise invalid("a step has a result or an error, not both")
+            if step["key"] in run.waits:
+                raise Problem(409, "step_mismatch", "this key was used before in this run, by a wait")
             before = run.steps.get(step["key"])
             if before is not None and (before[0] != step["input_sha256"] or before[1]["kind"] != step["kind"]):
                 what = "input" if before[1]["kind"] == step["kind"] else "kind"
@@ -450,6 +455,8 @@ class World:
         if not key or len(modes) != 1 or not asked[modes[0]]:
             raise invalid("a wait has a key, and conditions in `any_of` or in `all_of`")
         mode = modes[0]
+        if key in run.steps:
+            raise Problem(409, "step_mismatch", "this key was used before in this run, by a step")
         found = run.waits.get(key)
         if found is None:
             on = [self._condition(one) for one in asked[mode]]
@@ -476,20 +483,27 @@ class World:
             self.run(str(one["run"]))
         return dict(one)
 
-    def _answer(self, run: FakeRun, one: Mapping[str, Any]) -> tuple[bool, Any]:
+    def _holds(self, run: FakeRun, one: Mapping[str, Any]) -> bool:
         if "at" in one:
-            return self.now >= int(one["at"]), None
+            return self.now >= int(one["at"])
         if "action" in one:
-            action = self.action(str(one["action"])).wire
-            return bool(action["settled"]), action
+            return bool(self.action(str(one["action"])).wire["settled"])
         if "run" in one:
-            other = self.run(str(one["run"]))
-            return not other.open, self.shown(other)
-        for kept in run.signals:
-            if kept["name"] == one["signal"] and not kept["read"]:
-                kept["read"] = True
-                return True, kept["value"]
-        return False, None
+            return not self.run(str(one["run"])).open
+        return any(kept["name"] == one["signal"] and not kept["read"] for kept in run.signals)
+
+    def _answer(self, run: FakeRun, one: Mapping[str, Any]) -> dict[str, Any]:
+        if "at" in one:
+            return {"at": one["at"]}
+        if "action" in one:
+            return {"action": one["action"], "status": self.action(str(one["action"])).wire["status"]}
+        if "run" in one:
+            other = self.run(str(one["run"])).wire
+            answer = {"run": one["run"], "status": other["status"], "value": other.get("result"), "error": other.get("error")}
+            return {name: value for name, value in answer.items() if value is not None}
+        kept = next(kept for kept in run.signals if kept["name"] == one["signal"] and not kept["read"])
+        kept["read"] = True
+        return {"signal": kept["name"], "value": kept["value"]}
 
     def look(self) -> None:
         """Takes in what came due and what waits for it."""
@@ -504,23 +518,34 @@ class World:
                 continue
             deadline = run.wire.get("deadline")
             if deadline is not None and self.now >= deadline:
-                self.finish(run.wire["id"], {"outcome": "failed", "error": {"code": "deadline"}})
+                self.finish(run.wire["id"], {"outcome": "failed", "error": {"class": "deadline"}})
                 continue
             for wait in run.waits.values():
                 self._look_at(run, wait)
             self._look_at_phase(run)
 
     def _look_at(self, run: FakeRun, wait: FakeWait) -> None:
-        for number, one in enumerate(wait.on):
-            if wait.met:
-                return
-            if number in wait.by:
-                continue
-            is_met, answer = self._answer(run, one)
-            if is_met:
-                wait.by.append(number)
-                wait.answers.append(answer)
-                self.changes += 1
+        if wait.met:
+            return
+        holding = [number for number, one in enumerate(wait.on) if self._holds(run, one)]
+        if wait.mode == "any_of":
+            holding = holding[:1]
+        elif len(holding) < len(wait.on):
+            # Signals stay unread until all hold at once.
+            return
+        for number in holding:
+            wait.by.append(number)
+            wait.answers.append(self._answer(run, wait.on[number]))
+            self.changes += 1
+        if wait.mode == "any_of" and holding:
+            self._lose(wait)
+
+    def _lose(self, wait: FakeWait) -> None:
+        """What lost against another condition is taken back: a request that still waits for a person."""
+        for one in wait.on:
+            action = self.actions.get(str(one.get("action")))
+            if action is not None and action.wire["status"] == "waiting":
+                self._settle(action, "withdrawn", "It was taken back before anybody approved it. It was not performed.")
 
     def _look_at_phase(self, run: FakeRun) -> None:
         phase = run.wire["phase"]
