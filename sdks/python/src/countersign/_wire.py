@@ -448,7 +448,7 @@ class ListCheckpoints(TypedDict):
     """
     Give values and writes of these channels only; absent: of all.
     """
-    filter: NotRequired[dict[str, Any]]
+    filter: NotRequired[Any]
     """
     Only those with these members in their `filter`.
     """
@@ -1025,7 +1025,7 @@ class SaveCheckpoint(TypedDict):
     """
     Channels whose value is put together from what was written at its ancestors.
     """
-    filter: NotRequired[dict[str, Any]]
+    filter: NotRequired[Any]
     """
     The part of that by which lists can be filtered: plain JSON.
     """
