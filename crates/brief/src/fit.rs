@@ -84,7 +84,9 @@ fn by_importance(lines: &[Line]) -> Vec<usize> {
 
 fn render(lines: &[Line], kept: &[usize]) -> (String, BTreeMap<Section, Left>) {
     let mut is_kept = vec![false; lines.len()];
-    kept.iter().for_each(|at| is_kept[*at] = true);
+    for at in kept {
+        is_kept[*at] = true;
+    }
     let (mut text, mut left) = (String::new(), BTreeMap::new());
     for section in Section::ALL {
         let mut heading = Some(section.heading());

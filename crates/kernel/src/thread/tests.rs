@@ -102,7 +102,9 @@ impl World {
         commits.insert("metadata".to_owned(), call.metadata);
         let event = call.decide(&self.rows).map_err(|refusal| refusal.code())?;
         let new = event.is_some();
-        event.into_iter().for_each(|event| self.take(event, commits.clone()));
+        if let Some(event) = event {
+            self.take(event, commits);
+        }
         Ok(new)
     }
 
@@ -110,7 +112,9 @@ impl World {
         let commits = BTreeMap::from([("writes".to_owned(), call.commit)]);
         let event = call.decide(&self.rows).map_err(|refusal| refusal.code())?;
         let new = event.is_some();
-        event.into_iter().for_each(|event| self.take(event, commits.clone()));
+        if let Some(event) = event {
+            self.take(event, commits);
+        }
         Ok(new)
     }
 
@@ -198,7 +202,9 @@ fn what_is_removed_leaves_its_neighbours_together() {
         let ids: Vec<Digest> = ids.iter().map(|id| name(id)).collect();
         let events = remove(&world.rows, &name("t"), &ids);
         let count = events.len();
-        events.into_iter().for_each(|event| world.take(event, BTreeMap::new()));
+        for event in events {
+            world.take(event, BTreeMap::new());
+        }
         count
     };
     assert_eq!(drop(&mut world, &["d", "b"]), 1);

@@ -41,7 +41,7 @@ pub(crate) async fn get_brief(
         return Err(Fault::new(
             Code::QueryInvalid,
             format!("a brief of {tokens} tokens is not made"),
-            &format!("ask for {TOKENS_MIN} to {TOKENS_MAX}"),
+            format!("ask for {TOKENS_MIN} to {TOKENS_MAX}"),
         ));
     }
     let tokenizer = match &asked.tokenizer {

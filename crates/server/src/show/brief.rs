@@ -178,11 +178,11 @@ fn choice(value: &Value) -> String {
     let Some(chosen) = value.get("chosen") else { return short(value) };
     let mut text = format!("chose {}", short(chosen));
     if let Some(because) = value.get("because").filter(|because| !because.is_null()) {
-        text.push_str(&format!(", because “{}”", short(because)));
+        text = format!("{text}, because “{}”", short(because));
     }
     if let Some(rejected) = value.get("rejected").and_then(Value::as_array).filter(|list| !list.is_empty()) {
         let rejected: Vec<String> = rejected.iter().map(short).collect();
-        text.push_str(&format!("; not: {}", rejected.join(", ")));
+        text = format!("{text}; not: {}", rejected.join(", "));
     }
     text
 }
@@ -237,10 +237,10 @@ fn of_action(
     let mut text = format!("{headline} ({}): {state}", action.id);
     if let Some((person, reason)) = rejection {
         let reason = reason.as_ref().map(|reason| app.text(reason)).transpose()?.flatten();
-        text.push_str(&format!("; {person} said “{}”", reason.as_deref().unwrap_or("").trim()));
+        text = format!("{text}; {person} said “{}”", reason.as_deref().unwrap_or("").trim());
     }
     if let Some(reason) = action.reason.as_ref().map(|reason| app.text(reason)).transpose()?.flatten() {
-        text.push_str(&format!("; the agent said “{}”", reason.trim()));
+        text = format!("{text}; the agent said “{}”", reason.trim());
     }
     lines.push(Line::new(section, &veil.text(&text), entry));
     Ok(lines)

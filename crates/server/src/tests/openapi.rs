@@ -45,8 +45,8 @@ fn every_route_is_described() {
         .map(|(path, operations)| (path.clone(), operations.as_object().unwrap().keys().cloned().collect()))
         .collect();
     let mut routes = routes();
-    // The description itself, and pages for people.
-    for page in ["/openapi.json", "/docs/errors/{code}"] {
+    // The description itself, pages for people, and the workers' WebSocket (docs/guide/durable-runs.md).
+    for page in ["/openapi.json", "/docs/errors/{code}", "/v1/work"] {
         assert!(routes.remove(page).is_some(), "{page}");
     }
     assert_eq!(described, routes);
