@@ -223,7 +223,13 @@ impl Engine {
             });
             desk.leases.join(
                 worker.clone(),
-                Worker { queues, slots: join.slots, held: std::collections::BTreeSet::new(), send },
+                Worker {
+                    queues,
+                    slots: join.slots,
+                    held: std::collections::BTreeSet::new(),
+                    silent: false,
+                    send,
+                },
             );
             for (run, _) in kept {
                 desk.leases.resume(&run, &worker, desk.steady);
@@ -250,7 +256,10 @@ impl Engine {
     pub async fn beat(&self, worker: &WorkerId) -> Result<(), Error> {
         let worker = worker.clone();
         self.ask(move |desk| {
-            desk.leases.beat(&worker, desk.steady);
+            if desk.leases.beat(&worker, desk.steady) {
+                // There may be runs for it.
+                desk.book.moved = true;
+            }
             Ok(())
         })
         .await

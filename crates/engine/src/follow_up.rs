@@ -108,6 +108,9 @@ impl Desk {
     /// Whoever works on the run is told to stop.
     fn stop(&mut self, run: &RunId, why: StopWhy) {
         let worker = self.leases.end(run).and_then(|lease| lease.worker);
+        if let (StopWhy::Lapsed, Some(id)) = (why, &worker) {
+            self.leases.silence(id);
+        }
         if let Some(worker) = worker.and_then(|id| self.leases.worker(&id)) {
             let order = Order::Stop { run: run.clone(), why };
             self.notes.push(Note::Order(worker.send.clone(), order));

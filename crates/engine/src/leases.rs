@@ -57,6 +57,8 @@ pub(crate) struct Worker {
     pub(crate) queues: BTreeSet<String>,
     pub(crate) slots: usize,
     pub(crate) held: BTreeSet<RunId>,
+    /// A lease of it ran out: it gets nothing before its next sign of life, lest it let run after run lapse.
+    pub(crate) silent: bool,
     pub(crate) send: mpsc::UnboundedSender<Order>,
 }
 
@@ -126,7 +128,7 @@ impl Leases {
 
     fn look_whether_idle(&mut self, id: &WorkerId) {
         let Some(worker) = self.workers.get(id) else { return };
-        let room = worker.held.len() < worker.slots;
+        let room = !worker.silent && worker.held.len() < worker.slots;
         for queue in &worker.queues {
             if room {
                 self.idle.entry(queue.clone()).or_default().insert(id.clone());
@@ -165,11 +167,24 @@ impl Leases {
         }
     }
 
-    /// A sign of life of a worker, for all of its runs.
-    pub(crate) fn beat(&mut self, worker: &WorkerId, now: Millis) {
-        let held = self.workers.get(worker).map(|worker| worker.held.clone()).unwrap_or_default();
-        for run in held {
+    /// A sign of life of a worker, for all of its runs. Returns whether it was taken for dead and may have runs again.
+    pub(crate) fn beat(&mut self, id: &WorkerId, now: Millis) -> bool {
+        let Some(worker) = self.workers.get_mut(id) else { return false };
+        let was_silent = std::mem::take(&mut worker.silent);
+        for run in worker.held.clone() {
             self.touch(&run, now, false);
+        }
+        if was_silent {
+            self.look_whether_idle(id);
+        }
+        was_silent
+    }
+
+    /// A lease of the worker ran out.
+    pub(crate) fn silence(&mut self, id: &WorkerId) {
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.silent = true;
+            self.look_whether_idle(id);
         }
     }
 

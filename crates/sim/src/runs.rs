@@ -150,10 +150,13 @@ fn a_worker_past_its_lease_is_refused_on_its_first_write() {
             engine.beat(&first.worker).await.unwrap();
         }
         engine.record_steps(&id, agent(), Some(1), vec![step("b", json!(1))]).await.unwrap();
-        // Without them it goes to somebody else; here to the same worker, under another attempt.
-        tokio::time::sleep(Duration::from_secs(33)).await;
+        // Without them it is taken back, and nothing is given to who was silent; a sign of life, and it has it again, under
+        // another attempt.
+        tokio::time::sleep(Duration::from_secs(99)).await;
         let stop = first.orders.recv().await;
         assert!(matches!(&stop, Some(Order::Stop { why: StopWhy::Lapsed, .. })), "{stop:?}");
+        nothing(&mut first).await;
+        engine.beat(&first.worker).await.unwrap();
         assert_eq!(given(&mut first).await, (id.clone(), 2));
         lost(engine.record_steps(&id, agent(), Some(1), vec![step("c", json!(1))]).await);
         lost(engine.record_steps(&id, agent(), None, vec![step("c", json!(1))]).await);
@@ -165,6 +168,25 @@ fn a_worker_past_its_lease_is_refused_on_its_first_write() {
         engine.finish_run(finish(&id, Some(2), RunOutcome::Done)).await.unwrap();
         let text = kinds(&world.disk.entries());
         assert_eq!(text.matches("run.yielded").count(), 1, "{text}");
+    });
+}
+
+#[test]
+fn a_worker_that_stopped_leaves_its_run_to_another_one() {
+    story(async |engine, world| {
+        let mut stopped = engine.join_work(offer(&["refund"], 4)).await.unwrap();
+        let run = engine.start_run(dispatched("refund", "a")).await.unwrap();
+        assert_eq!(given(&mut stopped).await, (run.id.clone(), 1));
+        let mut other = engine.join_work(offer(&["refund"], 1)).await.unwrap();
+        for _ in 0..4 {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            engine.beat(&other.worker).await.unwrap();
+        }
+        assert_eq!(given(&mut other).await, (run.id.clone(), 2));
+        lost(engine.record_steps(&run.id, agent(), Some(1), vec![step("a", json!(1))]).await);
+        engine.finish_run(finish(&run.id, Some(2), RunOutcome::Done)).await.unwrap();
+        let text = kinds(&world.disk.entries());
+        assert_eq!(text.matches("run.dispatched").count(), 2, "{text}");
     });
 }
 

@@ -1,5 +1,7 @@
 //! The next key of a log: signed by both, or nothing.
 
+use expect_test::expect_file;
+
 use super::world::{LOG, Log, log_key, log_signer, signer};
 use crate::{
     AddCheckpoint, Note, NoteError, Succession, VerifierKey, Witness, WitnessKey, sign, with_signatures,
@@ -56,7 +58,6 @@ fn one_signature_a_strange_one_and_the_same_key_are_refused() {
 /// What the fuzzer begins with: `x` and a note about the next key, `w` and a cosigned note behind the witness' key.
 #[test]
 fn what_the_fuzzer_begins_with_holds() {
-    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let log = Log::of(6, "");
     let mut seen = Witness::default();
     seen.follow(LOG, vec![log_key()]);
@@ -64,13 +65,9 @@ fn what_the_fuzzer_begins_with_holds() {
     let line = seen.add(&request.encode()).unwrap().cosign(&signer("w", 9), 7).unwrap();
     let key = WitnessKey::of(&signer("w", 9));
     let cosigned = with_signatures(&log.note(6), &line).unwrap();
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(corpus.join("succession"), format!("x{}", note())).unwrap();
-        std::fs::write(corpus.join("cosigned"), format!("w{}\0{cosigned}", key.encode())).unwrap();
-    }
-    let read = |name: &str| std::fs::read_to_string(corpus.join(name)).unwrap();
-    assert!(Succession::open(&read("succession")[1..]).is_ok());
-    let kept = read("cosigned");
+    expect_file!["../../../../fuzz/corpus/succession"].assert_eq(&format!("x{}", note()));
+    let kept = format!("w{}\0{cosigned}", key.encode());
+    expect_file!["../../../../fuzz/corpus/cosigned"].assert_eq(&kept);
     let (key, note) = kept[1..].split_once('\0').unwrap();
     let found = WitnessKey::parse(key).unwrap().cosigned(&Note::parse(note).unwrap()).unwrap();
     assert_eq!(found.map(|found| found.time), Some(7));
