@@ -38,13 +38,48 @@ class Agent(TypedDict):
 
 
 AgentRetention = TypedDict(
-    "AgentRetention",
+    'AgentRetention',
     {
-        "agent": str,
-        "class": str,
-        "days": int,
+        'agent': str,
+        'class': str,
+        'days': int,
     },
 )
+
+
+class Answered(TypedDict):
+    """
+    What answered a condition: exactly one of `signal`, `at`, `action`, `run`.
+    """
+
+    action: NotRequired[str | None]
+    """
+    The action that was settled.
+    """
+    at: NotRequired[int | None]
+    """
+    The moment that came.
+    """
+    error: NotRequired[Any]
+    """
+    Why the run failed.
+    """
+    run: NotRequired[str | None]
+    """
+    The run that ended.
+    """
+    signal: NotRequired[str | None]
+    """
+    The signal that was read.
+    """
+    status: NotRequired[str | None]
+    """
+    How the action or the run ended.
+    """
+    value: NotRequired[Any]
+    """
+    Its value, or the result of the run; absent where it was erased.
+    """
 
 
 class Apply(TypedDict):
@@ -77,6 +112,17 @@ class ApproveRequest(TypedDict):
     """
 
 
+class BasedOn(TypedDict):
+    """
+    A read that an agent relied on.
+    """
+
+    action: str
+    """
+    `act_…`, a read of the same run that was answered.
+    """
+
+
 class Blob(TypedDict):
     """
     Bytes of a program, and how it reads them.
@@ -89,6 +135,48 @@ class Blob(TypedDict):
     type: str
     """
     The form of the bytes, in the program's words, 1 to 64 bytes: `msgpack`.
+    """
+
+
+class BriefLeft(TypedDict):
+    """
+    Lines that were left out.
+    """
+
+    count: int
+    """
+    How many.
+    """
+    first: int
+    """
+    The entry of the first one.
+    """
+    last: int
+    """
+    The entry of the last one.
+    """
+    section: str
+    """
+    Of this section.
+    """
+
+
+class BriefLine(TypedDict):
+    """
+    One line of a brief.
+    """
+
+    entry: int
+    """
+    The entry that it rests on.
+    """
+    section: str
+    """
+    `goal`, `changed`, `open`, `decisions`, `facts`
+    """
+    text: str
+    """
+    One sentence. What the agent said stands in quotation marks.
     """
 
 
@@ -127,6 +215,33 @@ class ChannelValue(TypedDict):
     value: Blob
     """
     What it is.
+    """
+
+
+class Condition(TypedDict):
+    """
+    What a run waits for: exactly one of these.
+    """
+
+    action: NotRequired[str | None]
+    """
+    An action of the run that is settled.
+    """
+    after_ms: NotRequired[int | None]
+    """
+    A span from when the wait is opened.
+    """
+    at: NotRequired[int | None]
+    """
+    A moment, in milliseconds since 1970.
+    """
+    run: NotRequired[str | None]
+    """
+    A run that has ended.
+    """
+    signal: NotRequired[str | None]
+    """
+    A signal of this name.
     """
 
 
@@ -282,9 +397,17 @@ class FinishRun(TypedDict):
     `POST /v1/runs/{run}/finish`: ends a run.
     """
 
+    error: NotRequired[Any]
+    """
+    Why it did not, where it is not; any JSON.
+    """
     outcome: str
     """
     `done`, `failed` or `cancelled`
+    """
+    result: NotRequired[Any]
+    """
+    What it brought, where it is done; any JSON.
     """
 
 
@@ -330,6 +453,25 @@ class Given(TypedDict):
     """
 
 
+class Handled(TypedDict):
+    """
+    Who did something about an incident.
+    """
+
+    at: int
+    """
+    When, in milliseconds since 1970.
+    """
+    by: str
+    """
+    `person:NAME` or `operator`
+    """
+    reason: NotRequired[str | None]
+    """
+    Why.
+    """
+
+
 class HoldSubject(TypedDict):
     """
     `POST /v1/subjects/hold`
@@ -357,6 +499,47 @@ class IfNewest(TypedDict):
     checkpoint: NotRequired[str | None]
     """
     Its id; absent: there is none.
+    """
+
+
+class Incident(TypedDict):
+    """
+    Something went wrong that a person must look at.
+    """
+
+    acknowledged: NotRequired[Handled | None]
+    agent: str
+    """
+    The agent.
+    """
+    cause: str
+    """
+    `run_failing`: attempts at a run failed again and again; it is parked until the incident is resolved.
+    """
+    error: NotRequired[Any]
+    """
+    What went wrong last; absent where it was erased.
+    """
+    id: str
+    """
+    `inc_…`
+    """
+    opened_at: int
+    """
+    When it was opened, in milliseconds since 1970.
+    """
+    owner: str
+    """
+    Who must look at it.
+    """
+    resolved: NotRequired[Handled | None]
+    run: NotRequired[str | None]
+    """
+    The run, where it is about one.
+    """
+    status: str
+    """
+    `open`, `acknowledged`, `resolved`
     """
 
 
@@ -552,7 +735,7 @@ class NewStep(TypedDict):
     A step that was done.
     """
 
-    error: NotRequired[dict[str, Any] | None]
+    error: NotRequired[Any]
     """
     Why it failed for good; another try would not mend it.
     """
@@ -569,7 +752,7 @@ class NewStep(TypedDict):
     `task`, `context` (something read that the run relies on), `think` (a model's answer), `decide` (a choice with its
     reasons). What changes the world is an action.
     """
-    result: NotRequired[dict[str, Any] | None]
+    result: NotRequired[Any]
     """
     What it brought; any JSON. Left out where it failed.
     """
@@ -625,6 +808,30 @@ class OpenSession(TypedDict):
     """
 
 
+class OpenWait(TypedDict):
+    """
+    `POST /v1/runs/{run}/waits`: the run has nothing to do until something happens. Asked again under the same key it
+    gives its answer, or says that it still waits.
+    """
+
+    all_of: NotRequired[list[Condition] | None]
+    """
+    1 to 64 conditions; all must hold.
+    """
+    any_of: NotRequired[list[Condition] | None]
+    """
+    1 to 64 conditions; the first one that holds is the answer, ties by this order.
+    """
+    key: str
+    """
+    Names it within the run, 1 to 200 bytes, among the keys of steps.
+    """
+    wait_ms: NotRequired[int | None]
+    """
+    How long the answer may be held back while it still waits, 60 s at most.
+    """
+
+
 class Output(TypedDict):
     """
     What a tool answered.
@@ -645,6 +852,21 @@ class Output(TypedDict):
     text: str
     """
     All text blocks, one after the other.
+    """
+
+
+class PageIncident(TypedDict):
+    """
+    One page of a list, newest first.
+    """
+
+    items: list[Incident]
+    """
+    The rows.
+    """
+    next: NotRequired[str | None]
+    """
+    Give it as `after` to read on; absent at the end.
     """
 
 
@@ -746,6 +968,11 @@ class ProposeAction(TypedDict):
     """
     Arguments, as the tool's schema asks.
     """
+    based_on: NotRequired[list[BasedOn]]
+    """
+    Reads of this run that the agent relied on: if one of them answers differently when the action is to be performed, it
+    is refused with `context_changed`. At most 16.
+    """
     reason: NotRequired[str | None]
     """
     Why, in the agent's own words. Shown to people as the agent's.
@@ -802,6 +1029,17 @@ class Pruned(TypedDict):
     segments: int
     """
     Segments of the journal.
+    """
+
+
+class Reasoned(TypedDict):
+    """
+    `POST /v1/runs/{run}/pause` and `/resume`, and what is done about incidents.
+    """
+
+    reason: NotRequired[str | None]
+    """
+    Why, for people.
     """
 
 
@@ -918,6 +1156,21 @@ class Retention(TypedDict):
     """
 
 
+class ReverseRequest(TypedDict):
+    """
+    `POST /v1/actions/{action}/reverse` and `POST /v1/runs/{run}/reverse`: takes effects back. Needs an `Idempotency-Key` header.
+    """
+
+    reason: NotRequired[str | None]
+    """
+    Why. Shown to people who are asked.
+    """
+    wait_ms: NotRequired[int | None]
+    """
+    How long to hold the answer while it is under way, at most 60,000.
+    """
+
+
 class Rule(TypedDict):
     """
     A rule that decided.
@@ -966,6 +1219,18 @@ class Run(TypedDict):
     """
     The agent's version.
     """
+    attempt: NotRequired[int | None]
+    """
+    How often it was given to a worker.
+    """
+    deadline: NotRequired[int | None]
+    """
+    By when it must have ended, in milliseconds since 1970.
+    """
+    error: NotRequired[Any]
+    """
+    Why it failed, or its last attempt did; of one run, not in lists.
+    """
     finished_at: NotRequired[int | None]
     """
     When it ended.
@@ -974,6 +1239,14 @@ class Run(TypedDict):
     """
     `run_…`
     """
+    incident: NotRequired[str | None]
+    """
+    The incident that holds it up.
+    """
+    input: NotRequired[Any]
+    """
+    What it began with; of one run, not in lists.
+    """
     last_at: int
     """
     When something last happened in it.
@@ -981,6 +1254,23 @@ class Run(TypedDict):
     on_behalf_of: NotRequired[str | None]
     """
     For whom it acts.
+    """
+    parent: NotRequired[str | None]
+    """
+    The run that started it.
+    """
+    phase: NotRequired[str | None]
+    """
+    What an open run does: `attached` (whoever started it drives it), `ready`, `working`, `waiting`, `paused`, `parked`,
+    `retrying`
+    """
+    priority: NotRequired[int | None]
+    """
+    0 to 9, 9 first.
+    """
+    result: NotRequired[Any]
+    """
+    What it brought; of one run, not in lists.
     """
     started_at: int
     """
@@ -993,6 +1283,10 @@ class Run(TypedDict):
     stopped: int
     """
     Actions refused, rejected, expired, failed.
+    """
+    task: NotRequired[str | None]
+    """
+    What workers are to do.
     """
     title: NotRequired[str | None]
     """
@@ -1060,6 +1354,32 @@ class SaveCheckpoint(TypedDict):
     """
 
 
+class SendSignal(TypedDict):
+    """
+    `POST /v1/runs/{run}/signals`: tells a run something. It is kept until the run reads it.
+    """
+
+    name: str
+    """
+    Its name, 1 to 200 bytes.
+    """
+    value: NotRequired[Any]
+    """
+    Its value; any JSON.
+    """
+
+
+class SignalKept(TypedDict):
+    """
+    A signal that was kept.
+    """
+
+    seq: int
+    """
+    Its entry in the log.
+    """
+
+
 class Space(TypedDict):
     """
     Room on the disk, in bytes.
@@ -1092,9 +1412,30 @@ class StartRun(TypedDict):
     """
     The conversation or ticket that it serves: the same one gives the same run again.
     """
+    deadline: NotRequired[int | None]
+    """
+    By when it must have ended, in milliseconds since 1970; then it is ended as failed.
+    """
+    input: NotRequired[Any]
+    """
+    What the run begins with; any JSON. Sealed with the run's data key.
+    """
     on_behalf_of: NotRequired[str | None]
     """
     The person of the workspace for whom the run acts; that person cannot approve its actions.
+    """
+    parent: NotRequired[str | None]
+    """
+    The run that starts it. It is cancelled with it.
+    """
+    priority: NotRequired[int | None]
+    """
+    0 to 9, 9 first; 5 where nothing is said. For runs with a task.
+    """
+    task: NotRequired[str | None]
+    """
+    What the agent's workers are to do: the server gives the run to one of them, and to another one when that fails.
+    Without it, whoever starts the run drives it.
     """
     title: NotRequired[str | None]
     """
@@ -1143,6 +1484,10 @@ class Status(TypedDict):
     """
     When the oldest of them was asked for.
     """
+    refuses_all: NotRequired[bool]
+    """
+    No rule permits anything: every action is refused.
+    """
     setup: bool
     """
     One person may publish; every connector is a sandbox.
@@ -1190,7 +1535,7 @@ class Step(TypedDict):
     """
     Its entry in the log.
     """
-    error: NotRequired[dict[str, Any] | None]
+    error: NotRequired[Any]
     """
     Why it failed.
     """
@@ -1210,7 +1555,7 @@ class Step(TypedDict):
     """
     `done`, `failed`
     """
-    result: NotRequired[dict[str, Any] | None]
+    result: NotRequired[Any]
     """
     What it brought; absent where it failed, or was erased.
     """
@@ -1343,15 +1688,38 @@ class TimelineEntry(TypedDict):
 
 
 Tool = TypedDict(
-    "Tool",
+    'Tool',
     {
-        "class": str,
-        "description": str,
-        "id": str,
-        "input_schema": Any,
-        "manifest": str,
+        'class': str,
+        'description': str,
+        'id': str,
+        'input_schema': Any,
+        'manifest': str,
     },
 )
+
+
+class Wait(TypedDict):
+    """
+    A wait as it stands.
+    """
+
+    answers: list[Answered]
+    """
+    What answered them, in the same order.
+    """
+    by: list[int]
+    """
+    The numbers of the conditions that met it, from 0, in order.
+    """
+    key: NotRequired[str | None]
+    """
+    Its key; absent where the run's content was erased.
+    """
+    met: bool
+    """
+    Whether what it waits for is there.
+    """
 
 
 class WriteCheckpoint(TypedDict):
@@ -1406,47 +1774,92 @@ class YouMay(TypedDict):
 
 
 Action = TypedDict(
-    "Action",
+    'Action',
     {
-        "agent": str,
-        "approval": NotRequired[str | None],
-        "class": str,
-        "code": NotRequired[str | None],
-        "entry": int,
-        "failure": NotRequired[str | None],
-        "handed_over": bool,
-        "headline": str,
-        "id": str,
-        "message": str,
-        "output": NotRequired[Output | None],
-        "proposed_at": int,
-        "run": str,
-        "settled": bool,
-        "settled_at": NotRequired[int | None],
-        "settled_by": NotRequired[str | None],
-        "status": str,
-        "tool": str,
-        "verdict": NotRequired[str | None],
+        'agent': str,
+        'approval': NotRequired[str | None],
+        'based_on': NotRequired[list[BasedOn]],
+        'class': str,
+        'code': NotRequired[str | None],
+        'entry': int,
+        'failure': NotRequired[str | None],
+        'handed_over': bool,
+        'headline': str,
+        'id': str,
+        'message': str,
+        'output': NotRequired[Output | None],
+        'output_invalid': NotRequired[bool],
+        'proposed_at': int,
+        'reversed_by': NotRequired[str | None],
+        'reverses': NotRequired[str | None],
+        'reversible': NotRequired[bool],
+        'run': str,
+        'settled': bool,
+        'settled_at': NotRequired[int | None],
+        'settled_by': NotRequired[str | None],
+        'status': str,
+        'tool': str,
+        'verdict': NotRequired[str | None],
     },
 )
 
 
 ApprovalPage = TypedDict(
-    "ApprovalPage",
+    'ApprovalPage',
     {
-        "agent": str,
-        "agent_says": NotRequired[str | None],
-        "arguments": Any,
-        "class": str,
-        "facts": list[Fact],
-        "headline": str,
-        "on_behalf_of": NotRequired[str | None],
-        "rules": list[Rule],
-        "run_title": NotRequired[str | None],
-        "tool": str,
-        "undo": str,
+        'agent': str,
+        'agent_says': NotRequired[str | None],
+        'arguments': Any,
+        'class': str,
+        'facts': list[Fact],
+        'headline': str,
+        'on_behalf_of': NotRequired[str | None],
+        'rules': list[Rule],
+        'run_title': NotRequired[str | None],
+        'tool': str,
+        'undo': str,
     },
 )
+
+
+class Brief(TypedDict):
+    """
+    What somebody who takes a run up must know: another session of its agent, another agent, a person. Made from the
+    journal, without a model.
+    """
+
+    at: int
+    """
+    When it was made, in milliseconds since 1970: ages are as of then.
+    """
+    entries: int
+    """
+    The brief rests on the entries before this one.
+    """
+    left: list[BriefLeft]
+    """
+    What did not fit.
+    """
+    lines: list[BriefLine]
+    """
+    The lines of the text, one by one.
+    """
+    run: str
+    """
+    The run.
+    """
+    text: str
+    """
+    The whole text, ready for a prompt. Numbers in brackets are entries of the workspace's log.
+    """
+    tokenizer: str
+    """
+    By this tokenizer: `o200k_base`, `cl100k_base`
+    """
+    tokens: int
+    """
+    Tokens of the text.
+    """
 
 
 class Checkpoint(TypedDict):
@@ -1615,6 +2028,22 @@ class RecordedSteps(TypedDict):
     steps: list[Step]
     """
     The steps.
+    """
+
+
+class Reversed(TypedDict):
+    """
+    What taking back a run began.
+    """
+
+    actions: list[Action]
+    """
+    The compensating actions, the one for the last effect first. Where the last of them is not `confirmed` the earlier
+    effects still stand: the same request, with another key, goes on from there.
+    """
+    complete: bool
+    """
+    Nothing that can be taken back is left.
     """
 
 
