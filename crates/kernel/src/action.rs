@@ -186,22 +186,22 @@ pub struct Action {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub later: Option<TimerId>,
     /// The answer is not what the tool's pinned output schema promises.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub output_invalid: bool,
     /// Entry that says that it happened.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_seq: Option<u64>,
     /// Commitment of how its effect is taken back, as registered with the first intent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensation: Option<Digest>,
     /// The action whose effect this one takes back.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverses: Option<ActionId>,
     /// The last action that was to take back this one's effect.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversed_by: Option<ActionId>,
     /// Reads of the run that the agent relied on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub based_on: Vec<ActionId>,
 }
 

@@ -562,6 +562,9 @@ async fn segments_with_content_of_a_thread_that_is_used_stay() {
     save(world, agent, checkpoint("used", "2", Some("1"), &["log"])).await;
     story.day(3);
     story.apply_folder("Another title", one_day, "standard").await;
+    // So many that the entry which says what goes shares no bundle of the published log with it.
+    let (young, _) = story.run(agent, "young", &["W-young"]).await;
+    story.steps(agent, &young, 256).await;
     assert_eq!(story.apply().await["threads"], 8);
     let prune = || async {
         let done = world.post("/v1/retention/prune", &world.token(), json!({})).await;
