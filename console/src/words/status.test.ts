@@ -14,6 +14,7 @@ test('each state of an action has its shape', () => {
     'rejected stopped',
     'expired stopped',
     'withdrawn neutral',
+    'compensated neutral',
     'deferred neutral',
   ]);
 });

@@ -219,6 +219,17 @@ pub(crate) enum RunsDo {
         /// `run_…`
         run: String,
     },
+    /// Say what whoever takes a run up must know: goal, decisions, open questions, facts with their age
+    Brief {
+        /// `run_…`
+        run: String,
+        /// At most so many tokens
+        #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(128..=32_000))]
+        tokens: u32,
+        /// Whose tokens: o200k_base, cl100k_base
+        #[arg(long, default_value = "o200k_base")]
+        tokenizer: String,
+    },
     /// Hold a run: no worker gets it, and it takes no new steps and actions
     Pause {
         /// `run_…`

@@ -3,6 +3,7 @@
 mod backup; // a backup taken while it runs, and what comes back
 mod bad_input; // every refusal: code, status, and nothing changed
 mod behind; // while the views cannot follow
+mod brief; // what whoever takes a run up is told
 mod cosigning; // witnesses of our checkpoints
 mod doors; // hosts, origins, sessions, tokens
 mod erasure; // what is erased is gone

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::{Global, Runs, RunsDo};
 use crate::client::{Client, encode, query};
-use crate::output::{Out, moment, table, visible};
+use crate::output::{Out, moment, table, visible, visible_lines};
 
 use super::client;
 
@@ -15,6 +15,12 @@ pub(super) async fn run(global: &Global, args: Runs, out: &Out) -> Result<()> {
         None => return list(&client, &args, out).await,
         Some(RunsDo::Show { run }) => {
             return show(&client.get(&format!("/v1/runs/{}", encode(&run))).await?, out);
+        }
+        Some(RunsDo::Brief { run, tokens, tokenizer }) => {
+            let tokens = tokens.to_string();
+            let asked = query(&[("tokens", Some(&tokens)), ("tokenizer", Some(&tokenizer))]);
+            let brief: api::Brief = client.get(&format!("/v1/runs/{}/brief{asked}", encode(&run))).await?;
+            return if out.json { out.value(&brief) } else { out.line(visible_lines(brief.text.trim_end())) };
         }
         Some(RunsDo::Cancel { run, reason }) => {
             let error = reason.map(|reason| json!({ "class": "cancelled", "message": reason }));

@@ -38,6 +38,7 @@ fn every_command_fails_in_json_where_json_is_asked_for() {
         &["status"],
         &["runs"],
         &["runs", "show", "run_x"],
+        &["runs", "brief", "run_x"],
         &["runs", "pause", "run_x"],
         &["runs", "resume", "run_x"],
         &["runs", "cancel", "run_x"],
