@@ -105,6 +105,17 @@ def test_a_waiting_run_is_woken_by_a_signal(host: Host, name: Name) -> None:
         assert time.monotonic() - began < 10
 
 
+def test_a_brief_is_ready_for_whoever_takes_the_run_up(host: Host, name: Name) -> None:
+    if isinstance(host, Fake):
+        pytest.skip("the fake server keeps no journal to make briefs of")
+    with host.client() as client, client.run(name(), title="Refund of W1") as run:
+        run.decide("way", chosen="gift card", because="the card expired", rejected=["bank"])
+        brief = client.brief(run.id, tokens=300)
+        assert "Refund of W1" in brief["text"]
+        assert "chose gift card, because “the card expired”; not: bank" in brief["text"]
+        assert brief["tokens"] <= 300
+
+
 # Workers
 
 

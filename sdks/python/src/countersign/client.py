@@ -158,6 +158,11 @@ class Client:
         start = _start(name, agent, title, on_behalf_of, more)
         return Run(self._driver, start, header(key) if key is not None else None, self.retry, self.results, finish)
 
+    def brief(self, run: str, *, tokens: int = 2000, tokenizer: str = "o200k_base") -> _wire.Brief:
+        """What whoever takes the run up must know, from the journal, in at most so many tokens: `text` is ready for a prompt."""
+        query: dict[str, str | int | None] = {"tokens": tokens, "tokenizer": tokenizer}
+        return cast("_wire.Brief", self._driver.run(self._asks.get(f"/v1/runs/{run}/brief", query)))
+
     def get_run(self, run: str) -> _wire.Run:
         """The run with this id."""
         return cast("_wire.Run", self._driver.run(self._asks.get(f"/v1/runs/{run}")))
@@ -287,6 +292,11 @@ class AsyncClient:
             raise ConfigError("the run has no name", "name what it serves: client.run('refund-4711')")
         start = _start(name, agent, title, on_behalf_of, more)
         return AsyncRun(self._driver, start, header(key) if key is not None else None, self.retry, self.results, finish)
+
+    async def brief(self, run: str, *, tokens: int = 2000, tokenizer: str = "o200k_base") -> _wire.Brief:
+        """As `Client.brief`."""
+        query: dict[str, str | int | None] = {"tokens": tokens, "tokenizer": tokenizer}
+        return cast("_wire.Brief", await self._driver.run(self._asks.get(f"/v1/runs/{run}/brief", query)))
 
     async def get_run(self, run: str) -> _wire.Run:
         """As `Client.get_run`."""
