@@ -16,7 +16,7 @@ ORDER = {"order_id": "#W1000001", "reason": "no longer needed"}
 def main() -> None:
     seconds = float(sys.argv[1])
 
-    @task("cancel slowly")
+    @task("cancel-slowly")
     def cancel(run: Run, input: None) -> str:  # noqa: A002
         print("begin", flush=True)
         time.sleep(seconds)

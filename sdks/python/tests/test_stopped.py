@@ -40,7 +40,7 @@ def test_a_worker_stopped_past_its_lease_is_refused_on_its_first_write(shop: Sho
     second = None
     try:
         with Client(shop.url, shop.agent_key) as client:
-            run = client.dispatch("cancel slowly", key="stopped")["id"]
+            run = client.dispatch("cancel-slowly", key="stopped")["id"]
             assert first.stdout is not None
             assert first.stdout.readline() == "begin\n"
             first.send_signal(signal.SIGSTOP)
