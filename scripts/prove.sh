@@ -30,3 +30,6 @@ PY
 )"
   done
 fi
+RUN_SLOW_TESTS=1 scripts/sdk-python.sh tests/test_kill.py tests/test_stopped.py | tee "$out/sdk.log"
+row "a run of twelve steps through the Python SDK, process or server killed at 30 places; a worker stopped past its lease" \
+  "$(grep -oE '[0-9]+ passed' "$out/sdk.log") · 0 acknowledged steps and effects repeated, 0 lost; the stopped worker refused on its first write"

@@ -16,7 +16,7 @@ pub const CHILDREN_MAX: usize = 1_000;
 /// Runs that may wait for the end of one.
 pub const WATCHERS_MAX: usize = 1_000;
 /// How deep runs may start runs.
-pub const DEPTH_MAX: u32 = 8;
+pub const DEPTH_MAX: u32 = 4;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

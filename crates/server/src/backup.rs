@@ -80,7 +80,7 @@ pub(crate) fn backup_at(
     let mut removed = vec![];
     let mut copy = None;
     if let Some(folder) = keys {
-        let file = folder.join(at.strftime(STAMP).to_string());
+        let file = free_name(folder, at);
         vault::copy_keys(&data.join(KEYS_FILE), &file)?;
         // Only now that there is a new one.
         let oldest = at - (24 * i64::from(*keep_keys_days)).hours();
@@ -100,6 +100,13 @@ pub(crate) fn backup_at(
     });
     replace(&to.join("backup.json"), &format!("{manifest:#}\n"))?;
     Ok(BackedUp { journal: copied, keys: copy, keys_removed: removed })
+}
+
+/// The first name from this second on that no copy has: two backups within a second are two copies, in order.
+fn free_name(folder: &Path, at: Timestamp) -> PathBuf {
+    let names = (0..60).map(|seconds| folder.join((at + seconds.seconds()).strftime(STAMP).to_string()));
+    let mut names = names.skip_while(|name| name.exists());
+    names.next().unwrap_or_else(|| folder.join(at.strftime(STAMP).to_string()))
 }
 
 /// Removes copies of keys whose names come before `oldest`. What is not named as ours is not touched.
@@ -129,6 +136,16 @@ fn is_ours(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_copies_within_a_second_have_two_names_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = Timestamp::from_second(1_772_366_399).unwrap();
+        let first = free_name(dir.path(), at);
+        std::fs::write(&first, "").unwrap();
+        let second = free_name(dir.path(), at);
+        assert!(first < second && is_ours(second.file_name().unwrap().to_str().unwrap()), "{second:?}");
+    }
 
     #[test]
     fn only_old_copies_of_keys_are_thrown_away() {

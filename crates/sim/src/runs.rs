@@ -191,6 +191,20 @@ fn a_worker_that_stopped_leaves_its_run_to_another_one() {
 }
 
 #[test]
+fn runs_start_runs_only_so_deep() {
+    story(async |engine, _| {
+        let mut above = engine.start_run(StartRun { task: None, ..dispatched("x", "0") }).await.unwrap().id;
+        for depth in 1..=kernel::run::DEPTH_MAX {
+            let child = StartRun { parent: Some(above), task: None, ..dispatched("x", &depth.to_string()) };
+            above = engine.start_run(child).await.unwrap().id;
+        }
+        let child = StartRun { parent: Some(above), task: None, ..dispatched("x", "too deep") };
+        let refused = engine.start_run(child).await.unwrap_err();
+        assert!(matches!(&refused, Error::Refused(Refusal::LimitReached { .. })), "{refused:?}");
+    });
+}
+
+#[test]
 fn a_lease_that_nobody_else_took_is_lost_too() {
     story(async |engine, _| {
         let mut worker = engine.join_work(offer(&["refund"], 1)).await.unwrap();
