@@ -88,9 +88,7 @@ impl Views {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<EntryItem>, Error> {
-        let limit = bounded(limit);
-        let values = (run.as_str(), seq_after(after, -1)?, to_read(limit));
-        Ok(Page::cut(self.read_entries(OF_RUN, values)?, limit))
+        self.page_of_run(OF_RUN, run, after, limit)
     }
 
     /// Entries of a run that record its steps, oldest first.
@@ -100,9 +98,7 @@ impl Views {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<EntryItem>, Error> {
-        let limit = bounded(limit);
-        let values = (run.as_str(), seq_after(after, -1)?, to_read(limit));
-        Ok(Page::cut(self.read_entries(STEPS_OF_RUN, values)?, limit))
+        self.page_of_run(STEPS_OF_RUN, run, after, limit)
     }
 
     /// Entries with which a run opened its waits, oldest first.
@@ -112,9 +108,20 @@ impl Views {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<EntryItem>, Error> {
+        self.page_of_run(WAITS_OF_RUN, run, after, limit)
+    }
+
+    /// One page of what a query finds of a run.
+    fn page_of_run(
+        &self,
+        query: &'static str,
+        run: &RunId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<EntryItem>, Error> {
         let limit = bounded(limit);
         let values = (run.as_str(), seq_after(after, -1)?, to_read(limit));
-        Ok(Page::cut(self.read_entries(WAITS_OF_RUN, values)?, limit))
+        Ok(Page::cut(self.read_entries(query, values)?, limit))
     }
 
     /// Where the payloads of a subject lie.
